@@ -1,81 +1,77 @@
-"""Columns of the code table, its rows, and their formatter."""
+"""Columns and rows of the code table, and columns of its history."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
+from dashboard.result_codes import labels
 from dashboard.result_codes.forms import STATES, CodeFilter
 from dashboard.ui.code_labels import get_category_label, get_code_url
 from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn, export_attribute
-from dashboard.ui.local_lists import render_badge
+from dashboard.ui.local_lists import LocalFormatter, render_badge
 from dashboard.ui.paging import format_count
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.core.input_cleaning import clean_text
-from isales_proxy.result_codes.book import CodeBook, CodeMeaning, Explanation, get_texts
+from isales_proxy.models import CodeRefresh
+from isales_proxy.result_codes.book import CodeBook, CodeMeaning, get_texts
 
 
 @dataclass(frozen=True)
 class CodeRow:
     """One code of the table, or a code that occurred or has an override but is not in the table.
 
-    `language` is the reader's.
+    `seen` counts the reservations with it in the last days; `language` is the reader's.
     """
 
-    code: str
-    row: CodeMeaning | None
-    explained: Explanation
+    row: CodeMeaning
     seen: int
-    language: str = "en"
-
-    @property
-    def state(self) -> str:
-        """State of the code: known, gone or unknown."""
-        if self.row is None:
-            return "unknown"
-        return "known" if self.row.gone_at is None else "gone"
+    language: str
 
     @property
     def text(self) -> str:
         """The vendor's text in the reader's language, else in the other one."""
-        return self.row.text(self.language) if self.row else ""
+        return self.row.text(self.language)
 
     @property
     def meaning(self) -> str:
-        """Our explanation, likewise."""
-        return self.explained.meaning(self.language)
+        """Our explanation in the reader's language, else in the other one."""
+        return self.row.explained.meaning(self.language)
 
     @property
     def category(self) -> str:
         """The label of the category."""
-        return get_category_label(self.explained.category)
-
-    @property
-    def last_seen(self) -> datetime | None:
-        """Return when the vendor listed it last."""
-        return self.row.last_seen if self.row else None
+        return get_category_label(self.row.explained.category)
 
     def contains(self, wanted: str) -> bool:
-        """Tell whether a text, cleaned and casefolded, occurs in it in either language."""
-        vendor = (self.row.text_en, self.row.text_zh) if self.row else ()
-        ours = (self.category, *get_texts(self.explained).values())
-        return any(wanted in clean_text(text).casefold() for text in (self.code, *vendor, *ours))
+        """Tell whether a text, cleaned and casefolded, occurs in the row in either language."""
+        row = self.row
+        ours = (self.category, *get_texts(row.explained).values())
+        texts = (row.code, row.text_en, row.text_zh, *ours)
+        return any(wanted in clean_text(text).casefold() for text in texts)
+
+
+def get_state(row: CodeMeaning | None) -> str:
+    """Return the state of a code: known, gone or unknown (without a row, or never listed)."""
+    if row is None or row.first_seen is None:
+        return "unknown"
+    return "known" if row.gone_at is None else "gone"
 
 
 class CodeRowFormatter:
-    """The facts that all rows of a page share."""
+    """Facts that all rows of a page share."""
 
     def __init__(self, vdn_id: int) -> None:
         self.vdn_id = vdn_id
         self.times = TimeFormatter(timezone.now())
-        self.zh_first = (get_language() or "en").startswith("zh")
         self.states = {key: str(text) for key, text in STATES}
 
 
@@ -83,15 +79,11 @@ def build_rows(book: CodeBook, seen: dict[str, int]) -> list[CodeRow]:
     """Build the rows: codes that the table lacks, the most frequent first, then the table."""
     language = get_language() or "en"
     lacking = (seen.keys() | book.notes.keys()) - book.codes.keys()
-    unknown = [
-        CodeRow(code, None, book.explain(code), seen.get(code, 0), language) for code in lacking
+    unknown = [book.create_unlisted(code) for code in lacking]
+    unknown.sort(key=lambda row: (-seen.get(row.code, 0), row.code))
+    return [
+        CodeRow(row, seen.get(row.code, 0), language) for row in [*unknown, *book.codes.values()]
     ]
-    unknown.sort(key=lambda line: (-line.seen, line.code))
-    listed = [
-        CodeRow(row.code, row, row.explained, seen.get(row.code, 0), language)
-        for row in book.codes.values()
-    ]
-    return unknown + listed
 
 
 def filter_rows(rows: Iterable[CodeRow], form: CodeFilter) -> list[CodeRow]:
@@ -104,37 +96,39 @@ def filter_rows(rows: Iterable[CodeRow], form: CodeFilter) -> list[CodeRow]:
         line
         for line in rows
         if (not wanted or line.contains(wanted))
-        and (not category or line.explained.category == category)
-        and (not state or state == line.state or (state == "edited" and line.explained.edited))
+        and (not category or line.row.explained.category == category)
+        and (
+            not state
+            or state == get_state(line.row)
+            or (state == "edited" and line.row.explained.edited)
+        )
     ]
 
 
 def _build_code(line: CodeRow, formatter: CodeRowFormatter) -> Cell:
-    url = get_code_url(formatter.vdn_id, line.code)
-    return Cell("code", line.code, url=url) if url else Cell("code", code=line.code)
+    code = line.row.code
+    url = get_code_url(formatter.vdn_id, code)
+    return Cell("code", code, url=url) if url else Cell("code", code=code)
 
 
 def _build_text(line: CodeRow, formatter: CodeRowFormatter) -> Cell:
-    badge = other = ""
-    if line.row is None:
+    row = line.row
+    badge = small = ""
+    if row.first_seen is None:
         badge = render_badge(_("unknown code"), "unknown")
-    else:
-        other = line.row.text_en if formatter.zh_first else line.row.text_zh
-        if line.row.gone_at:
-            gone = formatter.times.short(line.row.gone_at)
-            badge = render_badge(_("no longer listed"), "failed", gone)
-    language = "en" if formatter.zh_first else "zh-Hans"
-    small = (
-        format_html('<small lang="{}">{}</small>', language, other)
-        if other and other != line.text
-        else ""
-    )
+    elif row.gone_at:
+        badge = render_badge(_("no longer listed"), "failed", formatter.times.short(row.gone_at))
+    zh_first = line.language.startswith("zh")
+    other, language = (row.text_en, "en") if zh_first else (row.text_zh, "zh-Hans")
+    if other and other != line.text:
+        small = format_html('<small lang="{}">{}</small>', language, other)
     return Cell("text", html=format_html("{}{}{}", line.text, badge, small))
 
 
 def _build_meaning(line: CodeRow, _formatter: CodeRowFormatter) -> Cell:
-    step = line.explained.step(line.language)
-    badge = render_badge(_("edited"), "soon") if line.explained.edited else ""
+    explained = line.row.explained
+    step = explained.step(line.language)
+    badge = render_badge(_("edited"), "soon") if explained.edited else ""
     small = format_html("<small>{}</small>", step) if step else ""
     return Cell("meaning", html=format_html("{}{}{}", line.meaning, badge, small))
 
@@ -151,10 +145,12 @@ CODE_COLUMNS: Final[tuple[Column[CodeRow, CodeRowFormatter], ...]] = (
         "c-code",
         _build_code,
         exports=(
-            export_attribute(gettext_lazy("Code"), "code"),
-            ExportColumn(gettext_lazy("State"), lambda line, each: each.states[line.state]),
+            export_attribute(gettext_lazy("Code"), "row.code"),
+            ExportColumn(
+                gettext_lazy("State"), lambda line, each: each.states[get_state(line.row)]
+            ),
         ),
-        sort="code",
+        sort="row.code",
         hideable=False,
     ),
     Column(
@@ -163,14 +159,8 @@ CODE_COLUMNS: Final[tuple[Column[CodeRow, CodeRowFormatter], ...]] = (
         "c-words",
         _build_text,
         exports=(
-            ExportColumn(
-                gettext_lazy("CC-iSales says, in English"),
-                lambda line, _: line.row.text_en if line.row else "",
-            ),
-            ExportColumn(
-                gettext_lazy("CC-iSales says, in Chinese"),
-                lambda line, _: line.row.text_zh if line.row else "",
-            ),
+            export_attribute(gettext_lazy("CC-iSales says, in English"), "row.text_en"),
+            export_attribute(gettext_lazy("CC-iSales says, in Chinese"), "row.text_zh"),
         ),
         sort="text",
     ),
@@ -180,13 +170,13 @@ CODE_COLUMNS: Final[tuple[Column[CodeRow, CodeRowFormatter], ...]] = (
         "c-means",
         _build_meaning,
         exports=(
-            export_attribute(gettext_lazy("Meaning, in English"), "explained.meaning_en"),
-            export_attribute(gettext_lazy("Next step, in English"), "explained.step_en"),
-            export_attribute(gettext_lazy("Meaning, in Chinese"), "explained.meaning_zh"),
-            export_attribute(gettext_lazy("Next step, in Chinese"), "explained.step_zh"),
+            export_attribute(gettext_lazy("Meaning, in English"), "row.explained.meaning_en"),
+            export_attribute(gettext_lazy("Next step, in English"), "row.explained.step_en"),
+            export_attribute(gettext_lazy("Meaning, in Chinese"), "row.explained.meaning_zh"),
+            export_attribute(gettext_lazy("Next step, in Chinese"), "row.explained.step_zh"),
             ExportColumn(
                 gettext_lazy("Edited by an admin"),
-                lambda line, _each: _("Yes") if line.explained.edited else _("No"),
+                lambda line, _each: _("Yes") if line.row.explained.edited else _("No"),
             ),
         ),
         sort="meaning",
@@ -210,20 +200,49 @@ CODE_COLUMNS: Final[tuple[Column[CodeRow, CodeRowFormatter], ...]] = (
         "listed",
         gettext_lazy("Last listed"),
         "c-seen",
-        lambda line, each: Cell("last_seen", each.times.short(line.last_seen) or NOTHING),
+        lambda line, each: Cell("last_seen", each.times.short(line.row.last_seen) or NOTHING),
         exports=(
-            ExportColumn(
-                gettext_lazy("First listed"),
-                lambda line, _: line.row.first_seen if line.row else None,
-                zoned=True,
-            ),
-            export_attribute(gettext_lazy("Last listed"), "last_seen", zoned=True),
-            ExportColumn(
-                gettext_lazy("Gone since"),
-                lambda line, _: line.row.gone_at if line.row else None,
-                zoned=True,
-            ),
+            export_attribute(gettext_lazy("First listed"), "row.first_seen", zoned=True),
+            export_attribute(gettext_lazy("Last listed"), "row.last_seen", zoned=True),
+            export_attribute(gettext_lazy("Gone since"), "row.gone_at", zoned=True),
         ),
-        sort="last_seen",
+        sort="row.last_seen",
     ),
+)
+
+
+def _build_at(row: CodeRefresh, formatter: LocalFormatter) -> Cell:
+    times = formatter.times
+    url = reverse("result_codes_entry", args=[row.vdn_id, row.pk])
+    link = format_html(
+        '<a href="{}" title="{}">{}</a>', url, times.exact(row.at), times.short(row.at)
+    )
+    return Cell("at", html=link)
+
+
+def _create_count_column(attribute: str, heading: Promise) -> Column[CodeRefresh, LocalFormatter]:
+    def build(row: CodeRefresh, _formatter: LocalFormatter) -> Cell:
+        count = getattr(row, attribute)
+        return Cell(attribute, format_count(count) if count else NOTHING, label=str(heading))
+
+    return Column(attribute, heading, "h-few", build)
+
+
+HISTORY_COLUMNS: Final[tuple[Column[CodeRefresh, LocalFormatter], ...]] = (
+    Column("at", gettext_lazy("When"), "h-when", _build_at),
+    Column(
+        "kind",
+        gettext_lazy("Why"),
+        "",
+        lambda row, _each: Cell("kind", labels.get_origin_label(row)),
+    ),
+    Column(
+        "by",
+        gettext_lazy("Who"),
+        "",
+        lambda row, _each: Cell("by", labels.describe_actor(row), label=_("Who")),
+    ),
+    _create_count_column("added", gettext_lazy("Added")),
+    _create_count_column("reworded", gettext_lazy("Reworded")),
+    _create_count_column("removed", gettext_lazy("No longer listed")),
 )

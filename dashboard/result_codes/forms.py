@@ -40,14 +40,14 @@ class CodeFilter(CleanedInput, forms.Form):
         required=False, choices=[("", _("Any state")), *STATES], label=_("State")
     )
 
-    def asked(self) -> dict[str, str]:
+    def get_filters(self) -> dict[str, str]:
         """Return the filters that are set; only after `is_valid()`."""
         found = self.cleaned_data
         return {name: found[name] for name in self.base_fields if found[name]}
 
 
 class NoteTextField(ProseField):
-    """Plain text of some sentences; runs of white space become one blank."""
+    """Plain text of some sentences; white space is normalised."""
 
     def __init__(self, label: Any) -> None:
         super().__init__(required=False, label=label)

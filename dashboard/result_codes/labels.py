@@ -1,10 +1,9 @@
-"""Texts for result codes: categories, results of a refresh, differences of two tables."""
+"""Texts about changes of the code table: their origin, summary and differences."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -25,7 +24,7 @@ _ORIGINS: Final = {
     RefreshKind.NEED: gettext_lazy("On first use"),
     RefreshKind.ROLL_BACK: gettext_lazy("Rolled back"),
 }
-# Parts of the product as they are named in the history.
+# Part of the product, as stored in the history → label.
 _SYSTEM: Final[dict[str, str | Promise]] = {
     "first need": gettext_lazy("first use"),
     "unknown code seen": gettext_lazy("unknown code seen"),
@@ -34,18 +33,6 @@ _SYSTEM: Final[dict[str, str | Promise]] = {
     "system": gettext_lazy("system"),
 }
 _PEOPLE: Final = (RefreshKind.PERSON, RefreshKind.ROLL_BACK)
-
-
-@dataclass(frozen=True)
-class ChangeRow:
-    """One change as a row; each side is the text in the reader's language and in the other one."""
-
-    code: str
-    kind: str
-    kind_text: str
-    tone: str
-    before: tuple[str, str]
-    after: tuple[str, str]
 
 
 def summarise(report: RefreshReport) -> str:
@@ -60,33 +47,33 @@ def summarise(report: RefreshReport) -> str:
     return _(", ").join(parts)
 
 
-def build_change_rows(changes: Iterable[CodeChange], language: str) -> list[ChangeRow]:
-    """Build rows in the order added, removed, reworded, each by code."""
+def build_change_rows(changes: Iterable[CodeChange], language: str) -> list[dict[str, Any]]:
+    """Build rows in the order added, removed, reworded, each by code.
+
+    Each side is the text in the reader's language and in the other one.
+    """
     order = list(KINDS)
-    found = sorted(changes, key=lambda change: (order.index(change.kind), change.code))
-    return [_build_row(change, language) for change in found]
+    return [
+        {
+            "code": change.code,
+            "kind": change.kind,
+            "kind_text": str(KINDS[change.kind][0]),
+            "tone": KINDS[change.kind][1],
+            "before": _order_languages(change.before, language),
+            "after": _order_languages(change.after, language),
+        }
+        for change in sorted(changes, key=lambda each: (order.index(each.kind), each.code))
+    ]
 
 
 def get_origin_label(row: CodeRefresh) -> str:
-    """Return the kind of a change of the table."""
+    """Return why the table was changed."""
     return str(_ORIGINS[RefreshKind(row.kind)])
 
 
 def describe_actor(row: CodeRefresh) -> str:
-    """Return the person, or the part of the system, that made this change."""
+    """Return the person or the part of the product that changed the table."""
     return row.by if row.kind in _PEOPLE else str(_SYSTEM.get(row.by, row.by))
-
-
-def _build_row(change: CodeChange, language: str) -> ChangeRow:
-    text, tone = KINDS[change.kind]
-    return ChangeRow(
-        code=change.code,
-        kind=change.kind,
-        kind_text=str(text),
-        tone=tone,
-        before=_order_languages(change.before, language),
-        after=_order_languages(change.after, language),
-    )
 
 
 def _order_languages(text: CodeText | None, language: str) -> tuple[str, str]:

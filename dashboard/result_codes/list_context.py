@@ -1,4 +1,4 @@
-"""Context of the code table: the rows of a filter, and the state of the table."""
+"""Context of the code table: its rows, and when and how it was read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.result_codes.columns import CODE_COLUMNS, CodeRow, CodeRowFormatter
+from dashboard.result_codes.columns import CODE_COLUMNS, CodeRow, CodeRowFormatter, get_state
 from dashboard.result_codes.forms import CodeFilter
 from dashboard.ui.list_context import EmptyState, Link, ListContext, explain_no_match
 from dashboard.ui.list_page import ListPage
@@ -35,8 +35,11 @@ def create_context(
         rows,
         CodeRowFormatter(scope.vdn.pk),
         total=len(rows),
-        get_id=lambda line: f"code-{line.code}",
-        get_attributes=lambda line: (("data-code", line.code), ("data-state", line.state)),
+        get_id=lambda line: f"code-{line.row.code}",
+        get_attributes=lambda line: (
+            ("data-code", line.row.code),
+            ("data-state", get_state(line.row)),
+        ),
     )
     count = ngettext("%(counter)s code", "%(counter)s codes", len(rows)) % {"counter": len(rows)}
     return ListContext(
@@ -75,17 +78,19 @@ def _explain_no_codes(form: CodeFilter, address: ListUrl) -> EmptyState | None:
     return EmptyState("not-loaded", icon="book", title=title, texts=[text])
 
 
-def create_page_context(scope: Scope, book: CodeBook, held: CodeRefresh | None) -> dict[str, Any]:
-    """Create the context of what is around the table: its state, and how to refresh it."""
-    here = [scope.vdn.pk]
+def create_page_context(
+    scope: Scope, book: CodeBook, roll_back: CodeRefresh | None
+) -> dict[str, Any]:
+    """Create the context of the rest of the page: state of the table, and its refresh."""
+    vdn = [scope.vdn.pk]
     return {
         "book": summarise_book(book),
-        "held": describe_hold(held, TimeFormatter(timezone.now())),
+        "held": describe_roll_back(roll_back, TimeFormatter(timezone.now())),
         "state": IDLE,
         "refresh": {
             "can": scope.can(Permission.REFRESH_RESULT_CODES),
-            "url": reverse("result_codes_refresh", args=here),
-            "progress_url": reverse("result_codes_progress", args=here),
+            "url": reverse("result_codes_refresh", args=vdn),
+            "progress_url": reverse("result_codes_progress", args=vdn),
         },
     }
 
@@ -100,11 +105,11 @@ def summarise_book(book: CodeBook) -> dict[str, Any]:
     }
 
 
-def describe_hold(held: CodeRefresh | None, times: TimeFormatter) -> str:
-    """Describe the roll-back that keeps the vendor's table out; "" where none does."""
-    if held is None:
+def describe_roll_back(row: CodeRefresh | None, times: TimeFormatter) -> str:
+    """Describe the roll-back that is in force; "" for None."""
+    if row is None:
         return ""
     return _(
         "Rolled back by %(by)s, %(at)s. Scheduled refreshes keep this table until CC-iSales lists "
         "another one or an admin refreshes it."
-    ) % {"by": held.by, "at": times.short(held.at)}
+    ) % {"by": row.by, "at": times.short(row.at)}

@@ -1,4 +1,4 @@
-"""Refreshing the code table: shown first, then applied; its history, and the way back in it."""
+"""Refresh of the code table, which is previewed before it is applied; its history, roll-back."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.result_codes import list_context
+from dashboard.result_codes.columns import HISTORY_COLUMNS
 from dashboard.result_codes.labels import (
     build_change_rows,
     describe_actor,
@@ -24,8 +25,11 @@ from dashboard.result_codes.labels import (
     summarise,
 )
 from dashboard.ui.htmx import SeeOther, render_page_or_fragment, wants_fragment
+from dashboard.ui.list_context import EmptyState, ListContext, explain_empty, render_list
+from dashboard.ui.list_page import ListPage
 from dashboard.ui.list_url import ListUrl
-from dashboard.ui.paging import build_pager, format_count
+from dashboard.ui.local_lists import LocalFormatter
+from dashboard.ui.paging import format_count
 from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
@@ -33,10 +37,9 @@ from dashboard.ui.times import TimeFormatter
 from isales_proxy import problems
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.errors import ISalesError
-from isales_proxy.core.form_fields import DEFAULT_SIZE, PageFilter
+from isales_proxy.core.form_fields import PageFilter
 from isales_proxy.core.locks import AlreadyRunning
 from isales_proxy.core.response_cache import hash_key
-from isales_proxy.models import CodeRefresh
 from isales_proxy.problems import Problem
 from isales_proxy.result_codes import history as code_history
 from isales_proxy.result_codes import refresh as code_refresh
@@ -44,7 +47,7 @@ from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.history import TableChanged
 from isales_proxy.result_codes.refresh import Preview
 
-# Query parameter: the kept result of a refresh.
+# Query parameter: ID of the stored result of a refresh.
 _OUTCOME: Final = "outcome"
 
 
@@ -53,49 +56,51 @@ _OUTCOME: Final = "outcome"
 def refresh(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """Read the vendor's table and show what it would change; nothing is applied.
 
-    A GET shows the result of a POST that was made without scripts.
+    A GET shows the stored result of a POST without scripts.
     """
     if request.method != "POST":
         kept = cache.get(_get_outcome_key(scope, request.GET.get(_OUTCOME, "")))
         text = _("The result is no longer kept: refresh the table again.")
-        state, status = kept or (_failed(text), 410)
-        return _outcome(request, scope, state, status)
+        state, status = kept or (_create_failure(text), 410)
+        return _render_outcome(request, scope, state, status)
     try:
         preview = code_refresh.create_preview(scope=scope)
     except AlreadyRunning:
-        return _outcome(request, scope, _failed(_("A refresh is already running.")), 409)
+        return _render_outcome(
+            request, scope, _create_failure(_("A refresh is already running.")), 409
+        )
     except ISalesError as error:
         problem = problems.describe(error)
         # Plain values alone: what a shared cache holds outlives a release.
-        state = _failed(_("Nothing was changed.")) | {"problem": asdict(problem)}
-        return _outcome(request, scope, state, problem.status)
-    return _outcome(request, scope, _shown(preview), 200)
+        state = _create_failure(_("Nothing was changed.")) | {"problem": asdict(problem)}
+        return _render_outcome(request, scope, state, problem.status)
+    return _render_outcome(request, scope, _create_preview_state(preview), 200)
 
 
 @require_POST
 @vdn_page(Permission.REFRESH_RESULT_CODES)
 def apply(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """Apply what was shown, and only that."""
+    """Apply the changes that were shown."""
     try:
         report = code_refresh.apply_preview(scope=scope, preview_id=request.POST.get("preview", ""))
     except code_refresh.Expired:
         text = _("The changes shown have expired. Nothing was changed: refresh the table again.")
-        return _outcome(request, scope, _failed(text), 410)
+        return _render_outcome(request, scope, _create_failure(text), 410)
     except TableChanged:
         text = _(
             "The table has changed since it was read, so nothing was applied. Please check again."
         )
-        return _outcome(request, scope, _failed(text), 409)
+        return _render_outcome(request, scope, _create_failure(text), 409)
     except code_refresh.Outdated as error:
-        state = _shown(error.preview)
+        state = _create_preview_state(error.preview)
         state["warning"] = _(
             "The table was changed in the meantime, so nothing was applied. These are the "
             "current differences."
         )
-        return _outcome(request, scope, state, 409)
+        return _render_outcome(request, scope, state, 409)
     done = {"name": "done", "summary": summarise(report)}
     if wants_fragment(request):
-        return _outcome(request, scope, done, 200)
+        return _render_outcome(request, scope, done, 200)
     messages.success(request, done["summary"])
     return SeeOther(reverse("result_codes", args=[scope.vdn.pk]))
 
@@ -103,7 +108,7 @@ def apply(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @require_safe
 @vdn_page(Permission.REFRESH_RESULT_CODES)
 def progress(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """Progress of a refresh under way."""
+    """Show the progress of the current refresh."""
     read, expected = code_refresh.get_progress(scope=scope)
     return render_page_or_fragment(
         request,
@@ -121,36 +126,46 @@ def progress(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @require_safe
 @vdn_page(Permission.SEE_RESULT_CODES)
 def history(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """`/vdn/<id>/result-codes/history/`: who changed the table, when, and how much."""
+    """`/vdn/<id>/result-codes/history/`: the changes of the table."""
     form = PageFilter(request.GET)
-    good = form.is_valid()
-    page, size = (
-        (form.cleaned_data["page"], form.cleaned_data["size"]) if good else (1, DEFAULT_SIZE)
+    address = ListUrl.from_filter(reverse("result_codes_history", args=[scope.vdn.pk]), form)
+    formatter = LocalFormatter()
+    listing = ListContext(
+        page=ListPage(HISTORY_COLUMNS, address, _("History of the code table"), css="code-history"),
+        form=form,
+        styles=("css/result_codes.css",),
+        scripts=("js/filters.js",),
+        filters="",
+        zone_text=formatter.times.zone_text,
+        notice=build_parameter_notice(form, address.at(page=1)),
     )
-    rows, total = code_history.list_entries(scope=scope, page=page, size=size) if good else ([], 0)
-    times = TimeFormatter(timezone.now())
-    address = ListUrl(reverse("result_codes_history", args=[scope.vdn.pk]), (), size, page)
-    return render_page_or_fragment(
+    if form.is_valid():
+        rows, total = code_history.list_entries(scope=scope, page=address.page, size=address.size)
+        listing.page.fill(
+            rows,
+            formatter,
+            total=total,
+            get_id=lambda row: f"h-{row.pk}",
+            get_attributes=lambda row: (("data-entry", str(row.pk)), ("data-kind", row.kind)),
+        )
+        listing.add_pager()
+        none = EmptyState("none", icon="book", title=_("The code table has never changed."))
+        listing.empty = explain_empty(listing.page, no_match="", none=none)
+    return render_list(
         request,
+        listing,
         page="result_codes/history.html",
-        fragment="result_codes/_history.html",
-        context={
-            "rows": [_entry(row, times) for row in rows],
-            "total": total,
-            "form": form,
-            "notice": build_parameter_notice(form, address.at(page=1)),
-            "pager": build_pager(address, total=total, shown=len(rows)),
-            "held": list_context.describe_hold(code_history.get_active_roll_back(scope.vdn), times),
-        },
-        status=200 if good else 422,
+        fragment="lists/_results.html",
+        held=_describe_roll_back(scope, formatter.times),
     )
 
 
 @require_safe
 @vdn_page(Permission.SEE_RESULT_CODES)
 def entry(request: ReaderRequest, scope: Scope, refresh_id: int) -> HttpResponse:
-    """One change of the table with its difference, and what going back to it would change."""
+    """Show one change of the table, and what rolling back to it would change."""
     found = code_history.get_entry(scope=scope, pk=refresh_id)
+    row = found.row
     language = get_language() or "en"
     return render_page_or_fragment(
         request,
@@ -158,7 +173,12 @@ def entry(request: ReaderRequest, scope: Scope, refresh_id: int) -> HttpResponse
         fragment="result_codes/entry.html",
         context={
             "vdn_id": scope.vdn.pk,
-            "entry": _entry(found.row, TimeFormatter(timezone.now())),
+            "entry": {
+                "id": row.pk,
+                "exact": TimeFormatter(timezone.now()).exact(row.at),
+                "kind_text": get_origin_label(row),
+                "by": describe_actor(row),
+            },
             "changes": build_change_rows(found.changes, language),
             "way_back": build_change_rows(found.way_back, language),
             "version": scope.vdn.codes_version,
@@ -170,9 +190,11 @@ def entry(request: ReaderRequest, scope: Scope, refresh_id: int) -> HttpResponse
 @require_POST
 @vdn_page(Permission.EDIT_RESULT_CODES)
 def roll_back(request: ReaderRequest, scope: Scope, refresh_id: int) -> HttpResponse:
-    """Make the table what it was after this entry."""
+    """Restore the table as of this entry."""
     try:
-        report = code_history.roll_back(scope=scope, pk=refresh_id, version=_version(request))
+        report = code_history.roll_back(
+            scope=scope, pk=refresh_id, version=_get_posted_version(request)
+        )
     except TableChanged:
         text = _(
             "The table was changed in the meantime, so nothing was rolled back. Please check again."
@@ -186,13 +208,13 @@ def roll_back(request: ReaderRequest, scope: Scope, refresh_id: int) -> HttpResp
     return SeeOther(reverse("result_codes_entry", args=[scope.vdn.pk, refresh_id]))
 
 
-def _outcome(
+def _render_outcome(
     request: ReaderRequest, scope: Scope, state: dict[str, Any], status: int
 ) -> HttpResponse:
-    """Render the result of a refresh beside the table, or as a page of its own.
+    """Render the result of a refresh within the page of the table, or as a page of its own.
 
-    A page of the browser's history that answers a POST cannot be gone back to: without scripts the
-    result is kept and the POST redirects (303) to it.
+    Without scripts the result is stored and the POST redirects (303) to it, since browsers cannot
+    go back to a page that was the response to a POST.
     """
     if request.method == "POST" and not wants_fragment(request):
         outcome = uuid.uuid4().hex
@@ -207,9 +229,7 @@ def _outcome(
         "book": list_context.summarise_book(result_codes.get_book(scope.vdn)),
         "state": {"warning": "", "summary": ""} | state | {"problem": problem},
         "vdn_id": scope.vdn.pk,
-        "held": list_context.describe_hold(
-            code_history.get_active_roll_back(scope.vdn), TimeFormatter(timezone.now())
-        ),
+        "held": _describe_roll_back(scope, TimeFormatter(timezone.now())),
     }
     return render_page_or_fragment(
         request,
@@ -225,11 +245,11 @@ def _get_outcome_key(scope: Scope, outcome: str) -> str:
     return f"codes:outcome:{scope.vdn.pk}:{scope.user_id}:{hash_key(outcome)}"
 
 
-def _failed(text: str) -> dict[str, Any]:
+def _create_failure(text: str) -> dict[str, Any]:
     return {"name": "failed", "summary": text}
 
 
-def _shown(preview: Preview) -> dict[str, Any]:
+def _create_preview_state(preview: Preview) -> dict[str, Any]:
     times = TimeFormatter(timezone.now())
     read_at = times.clock(preview.report.read_at)
     if not preview.report.changes:
@@ -245,22 +265,11 @@ def _shown(preview: Preview) -> dict[str, Any]:
     }
 
 
-def _entry(row: CodeRefresh, times: TimeFormatter) -> dict[str, Any]:
-    return {
-        "id": row.pk,
-        "url": reverse("result_codes_entry", args=[row.vdn_id, row.pk]),
-        "at": times.short(row.at),
-        "exact": times.exact(row.at),
-        "kind": row.kind,
-        "kind_text": get_origin_label(row),
-        "by": describe_actor(row),
-        "added": format_count(row.added) if row.added else "",
-        "removed": format_count(row.removed) if row.removed else "",
-        "reworded": format_count(row.reworded) if row.reworded else "",
-    }
+def _describe_roll_back(scope: Scope, times: TimeFormatter) -> str:
+    return list_context.describe_roll_back(code_history.get_active_roll_back(scope.vdn), times)
 
 
-def _version(request: ReaderRequest) -> int:
-    """Return the version that the person was shown; -1 for an invalid one."""
+def _get_posted_version(request: ReaderRequest) -> int:
+    """Return the version of the table that was shown; -1 for an invalid one."""
     text = request.POST.get("version", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else -1

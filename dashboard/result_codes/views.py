@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
@@ -30,8 +30,6 @@ from isales_proxy.result_codes import history, occurrences, overrides
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import get_texts
 from isales_proxy.result_codes.overrides import CodeDetail
-
-_FILE: Final = "result-codes"
 
 
 @require_safe
@@ -64,14 +62,14 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
         columns=columns.CODE_COLUMNS,
         rows=rows,
         formatter=columns.CodeRowFormatter(scope.vdn.pk),
-        name=_FILE,
+        name="result-codes",
         total=len(rows),
         form=form,
         scope=scope,
     )
     if file is None:
         return SeeOther(reverse("result_codes", args=[scope.vdn.pk]))
-    result_codes.record_export(scope=scope, kind=kind, rows=len(rows), filters=form.asked())
+    result_codes.record_export(scope=scope, kind=kind, rows=len(rows), filters=form.get_filters())
     return file
 
 
@@ -97,9 +95,9 @@ def note(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
     if request.method == "POST":
         return _save_override(request, scope, code)
     open_form = form_drafts.open_form(request)
-    away = form_drafts.redirect_to_outcome(request, open_form)
-    if away is not None:
-        return away
+    outcome = form_drafts.redirect_to_outcome(request, open_form)
+    if outcome is not None:
+        return outcome
     form = NoteForm(open_form.data)
     good = not open_form.judged or form.is_valid()
     return render_page_or_fragment(
@@ -108,7 +106,7 @@ def note(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
         fragment="result_codes/note.html",
         context={
             "detail": _create_detail_context(scope, detail),
-            "fields": _fields(form, detail, judged=open_form.judged),
+            "fields": _create_fields_context(form, detail, judged=open_form.judged),
             "form": open_form,
         },
         status=open_form.status if good else 422,
@@ -117,10 +115,10 @@ def note(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
 
 def _save_override(request: ReaderRequest, scope: Scope, code: str) -> HttpResponse:
     """Save or remove an override, once for each form; an invalid one is kept as a draft."""
-    place = get_code_url(scope.vdn.pk, code)
-    left = form_drafts.discard_if_asked(request, leave=place)
-    if left is not None:
-        return left
+    url = get_code_url(scope.vdn.pk, code)
+    discarded = form_drafts.discard_if_asked(request, leave=url)
+    if discarded is not None:
+        return discarded
     key = form_drafts.get_posted_key(request)
     form = NoteForm(request.POST)
     remove = "remove" in request.POST
@@ -132,13 +130,13 @@ def _save_override(request: ReaderRequest, scope: Scope, code: str) -> HttpRespo
             overrides.remove_override(scope=scope, code=code)
         else:
             overrides.set_override(scope=scope, code=code, texts=form.texts())
-        return place, ""
+        return url, ""
 
-    _place, repeated = once(user=request.user, key=key, make=change)
+    _url, repeated = once(user=request.user, key=key, make=change)
     if not repeated:
         text = _("The built-in text is restored.") if remove else _("Saved.")
         messages.success(request, text)
-    return SeeOther(place)
+    return SeeOther(url)
 
 
 def _create_filter(request: ReaderRequest) -> CodeFilter:
@@ -158,7 +156,7 @@ def _create_detail_context(scope: Scope, detail: CodeDetail) -> dict[str, Any]:
     return {
         "vdn_id": scope.vdn.pk,
         "code": detail.code,
-        "state": columns.CodeRow(detail.code, row, detail.explained, detail.seen).state,
+        "state": columns.get_state(row),
         "text_en": row.text_en if row else "",
         "text_zh": row.text_zh if row else "",
         "said": explain(detail.explained, get_language() or "en"),
@@ -175,13 +173,15 @@ def _create_detail_context(scope: Scope, detail: CodeDetail) -> dict[str, Any]:
     }
 
 
-def _fields(form: NoteForm, detail: CodeDetail, *, judged: bool) -> list[dict[str, Any]]:
-    now, shipped = get_texts(detail.explained), get_texts(detail.shipped)
+def _create_fields_context(
+    form: NoteForm, detail: CodeDetail, *, judged: bool
+) -> list[dict[str, Any]]:
+    current, shipped = get_texts(detail.explained), get_texts(detail.shipped)
     return [
         {
             "name": name,
             "label": str(form.fields[name].label),
-            "value": str(form[name].value() or "") if form.is_bound else now[name],
+            "value": str(form[name].value() or "") if form.is_bound else current[name],
             "shipped": get_category_label(shipped[name]) if name == "category" else shipped[name],
             "options": CodeCategory.choices if name == "category" else (),
             "errors": [str(error) for error in form.errors.get(name, [])] if judged else [],

@@ -1,8 +1,8 @@
 """The OBS result codes of a VDN with their explanations, from memory.
 
-A process reads the table and the overrides once, and again only when a version that the VDN carries
-has moved, so that a page of rows looks up all its codes without a query. The built-in explanations
-are shipped in `data/code-guide.csv`.
+A process reads the table and the overrides again only when the versions in the VDN's row have
+changed, so that the codes of a page are looked up without a query. The built-in explanations are in
+`data/code-guide.csv`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from isales_proxy.models import CodeNote, ResultCode, Vdn
 
 @dataclass(frozen=True)
 class Explanation:
-    """Meaning of one code and next step. `category` is a `CodeCategory` or "" where none is known.
+    """Meaning of one code and next step. `category` is a `CodeCategory` or "".
 
-    `edited` tells that an admin of the VDN has overridden something.
+    `edited` when an admin of the VDN has overridden something.
     """
 
     category: str = ""
@@ -38,7 +38,7 @@ class Explanation:
         return _choose_language(self.meaning_zh, self.meaning_en, language)
 
     def step(self, language: str) -> str:
-        """Return the next step, likewise."""
+        """Return the next step in the reader's language, else in the other one."""
         return _choose_language(self.step_zh, self.step_en, language)
 
 
@@ -63,7 +63,7 @@ def list_codes() -> frozenset[str]:
 
 
 def list_spellings(code: str) -> tuple[str, ...]:
-    """List the spellings of a code: one of digits is the same with and without leading zeros."""
+    """List the spellings of a code: a number is the same with and without leading zeros."""
     if not _is_number(code):
         return (code,)
     return tuple(dict.fromkeys((code, code.zfill(_LENGTH), code.lstrip("0") or "0")))
@@ -88,14 +88,17 @@ def _choose_language(zh: str, en: str, language: str) -> str:
 
 @dataclass(frozen=True)
 class CodeMeaning:
-    """One code: the vendor's texts and our explanation. Times are aware UTC; `gone_at` is when the
-    vendor dropped it."""
+    """One code: the vendor's texts and our explanation.
+
+    Times are aware UTC, None for a code that the table lacks; `gone_at` is when the vendor stopped
+    listing it.
+    """
 
     code: str
     text_en: str
     text_zh: str
-    first_seen: datetime
-    last_seen: datetime
+    first_seen: datetime | None
+    last_seen: datetime | None
     gone_at: datetime | None
     explained: Explanation
 
@@ -124,13 +127,17 @@ class CodeBook:
     def explain(self, code: str | None) -> Explanation:
         """Explain `code`, whether or not the table has it; all empty without an explanation.
 
-        One without its leading zeros is explained as the whole one.
+        Missing leading zeros are added.
         """
         if not code:
             return NOTHING
         spellings = (code, code.zfill(_LENGTH)) if _is_number(code) else (code,)
         found = (_explain(each, self.notes) for each in spellings)
         return next((each for each in found if each != NOTHING), NOTHING)
+
+    def create_unlisted(self, code: str) -> CodeMeaning:
+        """Create the meaning of a code that the table lacks."""
+        return CodeMeaning(code, "", "", None, None, None, self.explain(code))
 
 
 _books: dict[int, CodeBook] = {}
@@ -163,7 +170,7 @@ def clear_memory() -> None:
 
 
 def _explain(code: str, notes: Mapping[str, Mapping[str, str]]) -> Explanation:
-    """Explain a code by our texts, with the non-empty ones of an override in their place."""
+    """Explain a code by the built-in texts, replaced by the non-empty ones of an override."""
     shipped, note = get_shipped(code), notes.get(code)
     if note is None:
         return shipped

@@ -144,13 +144,13 @@ def test_invalid_preview_flag_is_refused(vendor: Simulator, as_role: Any, flag: 
 def test_refresh_by_a_person_applies_codes_that_were_rolled_back(
     vendor: Simulator, as_role: Any
 ) -> None:
-    from tests.support.codes import HISTORY, scheduled, words_of
+    from tests.support.codes import list_history, scheduled, words_of
 
     admin = as_role("admin")
     admin.get(CODES)
     vendor.codes.put("70001", "Added", "新增")
     admin.post(REFRESH)
-    first = admin.get(HISTORY).context["rows"][1]
+    first = list_history(admin)[1]
     version = str(Vdn.objects.get(pk=88).codes_version)
     admin.post(f"{first['url']}roll-back/", {"version": version})
     assert "rolled back" in scheduled()

@@ -18,6 +18,7 @@ from tests.support.codes import (
     HISTORY,
     PAGE,
     changes_of,
+    list_history,
     previewed,
     scheduled,
     words_of,
@@ -36,10 +37,6 @@ def admin(vendor: Simulator, as_role: Any) -> Any:
     return client
 
 
-def entries(client: Any) -> list[Any]:
-    return list(client.get(HISTORY).context["rows"])
-
-
 def roll_back(client: Any, entry: Any, **more: Any) -> Any:
     page = client.get(entry["url"]).content.decode()
     found = re.search(r'name="version" value="(\d+)"', page)
@@ -50,7 +47,7 @@ def roll_back(client: Any, entry: Any, **more: Any) -> Any:
 def test_every_change_is_listed_with_its_author(
     vendor: Simulator, admin: Any, as_role: Any
 ) -> None:
-    second, first = entries(as_role("agent"))
+    second, first = list_history(as_role("agent"))
     assert (first["kind"], first["by"], first["added"]) == ("need", "first use", "120")
     assert (second["kind"], second["by"]) == ("schedule", "system")
     text = as_role("agent").get(second["url"]).content.decode()
@@ -66,7 +63,7 @@ def test_every_change_is_listed_with_its_author(
 def test_refresh_without_a_change_adds_no_entry(vendor: Simulator, admin: Any) -> None:
     before = Vdn.objects.get(pk=88).codes_read_at
     assert "120 kept, 0 added, 0 reworded" in scheduled()
-    assert len(entries(admin)) == 2
+    assert len(list_history(admin)) == 2
     after = Vdn.objects.get(pk=88).codes_read_at
     assert before is not None
     assert after is not None
@@ -81,12 +78,12 @@ def test_removed_code_stays_in_the_table_marked_as_gone(vendor: Simulator, admin
 
 
 def test_roll_back_restores_the_previous_table(vendor: Simulator, admin: Any) -> None:
-    answer = roll_back(admin, entries(admin)[1])
+    answer = roll_back(admin, list_history(admin)[1])
     assert (answer.status_code, answer.headers["Location"]) == (303, HISTORY)
     assert words_of("00604") == ("呼叫拒绝", "The call is rejected.")
     assert words_of("00003") == ("无资源", "No resource")
     assert words_of("70001") is None
-    latest = entries(admin)[0]
+    latest = list_history(admin)[0]
     assert (latest["kind"], latest["by"]) == ("roll-back", "admin")
     event = AuditEvent.objects.get(action="codes.rolled_back")
     assert (event.actor, event.vdn_id) == ("admin", 88)
@@ -95,11 +92,11 @@ def test_roll_back_restores_the_previous_table(vendor: Simulator, admin: Any) ->
 
 
 def test_scheduled_refresh_does_not_undo_a_roll_back(vendor: Simulator, admin: Any) -> None:
-    roll_back(admin, entries(admin)[1])
+    roll_back(admin, list_history(admin)[1])
     read_at = Vdn.objects.get(pk=88).codes_read_at
     assert "rolled back" in scheduled()
     assert words_of("70001") is None
-    assert len(entries(admin)) == 3
+    assert len(list_history(admin)) == 3
     now = Vdn.objects.get(pk=88).codes_read_at
     assert read_at is not None
     assert now is not None
@@ -111,7 +108,7 @@ def test_scheduled_refresh_does_not_undo_a_roll_back(vendor: Simulator, admin: A
 def test_refresh_held_back_by_a_roll_back_still_updates_last_seen(
     vendor: Simulator, admin: Any
 ) -> None:
-    roll_back(admin, entries(admin)[1])
+    roll_back(admin, list_history(admin)[1])
     before = dict(ResultCode.objects.filter(vdn_id=88).values_list("code", "last_seen"))
     assert "rolled back" in scheduled()
     listed = ResultCode.objects.filter(vdn_id=88, gone_at=None)
@@ -123,7 +120,7 @@ def test_refresh_held_back_by_a_roll_back_still_updates_last_seen(
 def test_new_table_of_the_vendor_ends_the_hold_after_a_roll_back(
     vendor: Simulator, admin: Any
 ) -> None:
-    roll_back(admin, entries(admin)[1])
+    roll_back(admin, list_history(admin)[1])
     vendor.codes.put("70002", "Newer", "更新")
     scheduled()
     assert words_of("70002") == ("更新", "Newer")
@@ -137,7 +134,7 @@ def test_new_table_of_the_vendor_ends_the_hold_after_a_roll_back(
 def test_applying_a_preview_ends_the_hold_and_looking_at_it_does_not(
     vendor: Simulator, admin: Any
 ) -> None:
-    roll_back(admin, entries(admin)[1])
+    roll_back(admin, list_history(admin)[1])
     preview = previewed(admin)
     assert preview
     assert "rolled back" in scheduled()
@@ -151,7 +148,7 @@ def test_applying_a_preview_ends_the_hold_and_looking_at_it_does_not(
 def test_second_roll_back_still_holds_back_the_vendors_table(vendor: Simulator, admin: Any) -> None:
     vendor.codes.put("70002", "Third", "第三")
     scheduled()
-    _third, second, first = entries(admin)
+    _third, second, first = list_history(admin)
     roll_back(admin, second)
     roll_back(admin, first)
     assert words_of("70001") is None
@@ -160,7 +157,7 @@ def test_second_roll_back_still_holds_back_the_vendors_table(vendor: Simulator, 
 
 
 def test_roll_back_to_the_vendors_table_holds_nothing_back(vendor: Simulator, admin: Any) -> None:
-    second, first = entries(admin)
+    second, first = list_history(admin)
     roll_back(admin, first)
     roll_back(admin, second)
     assert words_of("70001") == ("新增", "Added")
@@ -171,7 +168,7 @@ def test_roll_back_to_the_vendors_table_holds_nothing_back(vendor: Simulator, ad
 
 
 def test_table_changed_meanwhile_is_not_rolled_back(vendor: Simulator, admin: Any) -> None:
-    first = entries(admin)[1]
+    first = list_history(admin)[1]
     version = Vdn.objects.get(pk=88).codes_version
     vendor.codes.put("70002", "Third", "第三")
     scheduled()
@@ -185,13 +182,13 @@ def test_table_changed_meanwhile_is_not_rolled_back(vendor: Simulator, admin: An
 def test_roll_back_without_a_valid_version_changes_nothing(
     vendor: Simulator, admin: Any, version: str
 ) -> None:
-    first = entries(admin)[1]
+    first = list_history(admin)[1]
     assert roll_back(admin, first, version=version).headers["Location"] == first["url"]
     assert words_of("70001") == ("新增", "Added")
 
 
 def test_roll_back_to_the_current_table_changes_nothing(vendor: Simulator, admin: Any) -> None:
-    now = entries(admin)[0]
+    now = list_history(admin)[0]
     version = str(Vdn.objects.get(pk=88).codes_version)
     assert roll_back(admin, now, version=version).headers["Location"] == now["url"]
     assert CodeRefresh.objects.count() == 2
@@ -219,8 +216,7 @@ def test_invalid_page_of_the_history_is_refused(
 
 
 def test_history_is_paged(vendor: Simulator, admin: Any) -> None:
-    answer = admin.get(HISTORY, {"size": "1", "page": "2"})
-    assert [row["by"] for row in answer.context["rows"]] == ["first use"]
+    assert [row["by"] for row in list_history(admin, {"size": "1", "page": "2"})] == ["first use"]
 
 
 @pytest.mark.thorough

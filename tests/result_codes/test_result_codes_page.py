@@ -9,7 +9,7 @@ import pytest
 
 from isales_proxy.simulator import LIST_RESULT_CODES, Simulator
 from tests.support.cases import cases
-from tests.support.codes import FRAGMENT, HISTORY, PAGE, REFRESH, scheduled
+from tests.support.codes import FRAGMENT, HISTORY, PAGE, REFRESH, list_history, scheduled
 
 
 @cases(
@@ -93,7 +93,7 @@ def test_texts_of_the_vendor_are_escaped(vendor: Simulator, as_role: Any) -> Non
     vendor.codes.put("77777", "<b>other</b>", "<i>另</i>")
     for text in (
         admin.post(REFRESH, follow=True).content.decode(),
-        admin.get(admin.get(HISTORY).context["rows"][0]["url"]).content.decode(),
+        admin.get(list_history(admin)[0]["url"]).content.decode(),
     ):
         assert "<script>alert" not in text
         assert "&lt;script&gt;alert(1)" in text
