@@ -12,7 +12,14 @@ from django.utils import timezone
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn, make_repeated_cell
+from dashboard.ui.columns import (
+    NOTHING,
+    Cell,
+    Column,
+    ExportColumn,
+    export_attribute,
+    make_repeated_cell,
+)
 from dashboard.ui.row_formatting import CodeFormatter
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Scope
@@ -24,7 +31,7 @@ from isales_proxy.result_codes import services as result_codes
 from isales_proxy.result_codes.book import CodeBook
 
 BUSINESS_RESULT: Final = gettext_lazy("Business result")
-# Rows of a page, and more.
+# More than the rows of a page.
 _MOST_STATUSES: Final = 500
 
 _STILL_OPEN: Final = frozenset(
@@ -45,15 +52,12 @@ class RowFormatter(CodeFormatter):
     ) -> None:
         super().__init__(times=times, book=book, language=language)
         self.late_grace = late_grace
-        labels = _translate_labels(language)
-        self.types, self.statuses, self.states = labels.types, labels.statuses, labels.states
-        self.expired, self.not_expired = labels.expired, labels.not_expired
-        self.cause, self.business = labels.cause, labels.business
-        # The rows are kept with them, so that no other row takes an ID meanwhile.
+        self.labels = _translate_labels(language)
+        # By the `id` of the row, which is stored too, so that no other object gets its ID.
         self._statuses: dict[int, tuple[Reservation, ReservationStatus]] = {}
 
     def get_status(self, row: Reservation) -> ReservationStatus:
-        """Return the status of a row at the time of this page; several cells of it ask."""
+        """Return the status of a row at the time of this page, computed once for all its cells."""
         known = self._statuses.get(id(row))
         if known is None:
             if len(self._statuses) >= _MOST_STATUSES:
@@ -71,7 +75,7 @@ class RowFormatter(CodeFormatter):
 
 @dataclass(frozen=True)
 class _Labels:
-    """Texts of one language, by the vendor's value or ours where there are several."""
+    """Texts of one language; several labels are by value."""
 
     types: dict[str, str]
     statuses: dict[str, str]
@@ -133,58 +137,53 @@ def _build_named(name_field: str, name: str | None, id_field: str, ident: str | 
 
 
 def _build_type(row: Reservation, formatter: RowFormatter) -> Cell:
-    return make_repeated_cell("callType", get_label(row.call_type, formatter.types))
+    return make_repeated_cell("callType", get_label(row.call_type, formatter.labels.types))
 
 
 def _build_task_status(row: Reservation, formatter: RowFormatter) -> Cell:
-    return make_repeated_cell("taskStatus", get_label(row.task_status, formatter.statuses))
+    return make_repeated_cell("taskStatus", get_label(row.task_status, formatter.labels.statuses))
 
 
 def _build_call(row: Reservation, formatter: RowFormatter) -> Cell:
     status = formatter.get_status(row)
+    state = str(status.state)
+    text, sub, sub_field = formatter.labels.states[state], "", ""
     if isinstance(row, MirroredReservation) and (row.gone or row.unconfirmed):
-        return _build_missing(row, status, formatter)
-    expiry = ""
-    # The vendor's mark of an open call, where it differs from our status.
-    if status.state is ReservationState.OVERDUE:
-        expiry = formatter.not_expired if row.timeout is False else ""
+        sub = _describe_absence(row, formatter)
+    # The vendor's mark of an open call, if it differs from our status.
+    elif status.state is ReservationState.OVERDUE and row.timeout is False:
+        sub, sub_field = formatter.labels.not_expired, "timeout"
     elif row.timeout and status.state in _STILL_OPEN:
-        expiry = formatter.expired
-    sub_field = "timeout" if expiry else ""
-    tone = str(status.state)
-    return make_repeated_cell(
-        "callFlag", formatter.states[tone], "", "", expiry, sub_field, "", tone
-    )
+        sub, sub_field = formatter.labels.expired, "timeout"
+    return make_repeated_cell("callFlag", text, "", "", sub, sub_field, "", state)
 
 
-def _build_missing(
-    row: MirroredReservation, status: ReservationStatus, formatter: RowFormatter
-) -> Cell:
-    """Build the state of a row that the vendor no longer lists, with when it went."""
-    tone = status.state.value
-    text = formatter.states[tone]
+def _describe_absence(row: MirroredReservation, formatter: RowFormatter) -> str:
+    """Describe when a row went that the vendor no longer lists, or that this is not confirmed."""
     if not row.gone:
-        sub = _("missing, not confirmed")
-        return make_repeated_cell("callFlag", text, "", "", sub, "", "", tone)
+        return _("missing, not confirmed")
     after, by = formatter.times.short(row.gone_after), formatter.times.short(row.gone_by)
-    sub = by
     if after and after != by:
-        sub = _("between %(after)s and %(by)s") % {"after": after, "by": by}
-    return make_repeated_cell("callFlag", text, "", "", sub, "", "", tone)
+        return _("between %(after)s and %(by)s") % {"after": after, "by": by}
+    return by
 
 
 def _build_result(row: Reservation, formatter: RowFormatter) -> Cell:
-    text = formatter.format_code(row.fail_code)
-    if not row.result:
-        return make_repeated_cell("failCode", text, "", row.fail_code or "")
-    cause = formatter.cause % row.result
-    return make_repeated_cell("failCode", text, "", row.fail_code or "", cause, "result")
+    cause = formatter.labels.cause % row.result if row.result else ""
+    return make_repeated_cell(
+        "failCode",
+        formatter.format_code(row.fail_code),
+        "",
+        row.fail_code or "",
+        cause,
+        "result" if cause else "",
+    )
 
 
 def _build_business(row: Reservation, formatter: RowFormatter) -> Cell:
     if not row.busi_result:
         return make_repeated_cell("busiResult")
-    return make_repeated_cell("busiResult", row.busi_result, label=formatter.business)
+    return make_repeated_cell("busiResult", row.busi_result, label=formatter.labels.business)
 
 
 def _export_result(row: Reservation, formatter: RowFormatter) -> str:
@@ -208,24 +207,18 @@ RESERVATION_COLUMNS: Final[tuple[Column[Reservation, RowFormatter], ...]] = (
         _DUE,
         "c-due",
         _build_due,
-        # The distance to it would be wrong by the time somebody opens the file.
-        exports=(ExportColumn(_DUE, lambda row, _formatter: row.appoint_time, zoned=True),),
+        # Without the distance, which would be wrong when the file is opened.
+        exports=(export_attribute(_DUE, "appoint_time", zoned=True),),
     ),
-    Column(
-        "number",
-        _NUMBER,
-        "c-number",
-        _build_number,
-        exports=(ExportColumn(_NUMBER, lambda row, _formatter: row.called_no),),
-    ),
+    Column("number", _NUMBER, "c-number", _build_number, (export_attribute(_NUMBER, "called_no"),)),
     Column(
         "agent",
         _AGENT,
         "c-agent",
         _build_agent,
         exports=(
-            ExportColumn(_AGENT, lambda row, _formatter: row.user_name),
-            ExportColumn(gettext_lazy("Agent account"), lambda row, _formatter: row.user_account),
+            export_attribute(_AGENT, "user_name"),
+            export_attribute(gettext_lazy("Agent account"), "user_account"),
         ),
         reads=attrgetter("user_name", "user_account"),
     ),
@@ -235,8 +228,8 @@ RESERVATION_COLUMNS: Final[tuple[Column[Reservation, RowFormatter], ...]] = (
         "c-task",
         _build_task,
         exports=(
-            ExportColumn(_TASK, lambda row, _formatter: row.task_name),
-            ExportColumn(gettext_lazy("Task ID"), lambda row, _formatter: row.task_id),
+            export_attribute(_TASK, "task_name"),
+            export_attribute(gettext_lazy("Task ID"), "task_id"),
         ),
         reads=attrgetter("task_name", "task_id"),
     ),
@@ -255,9 +248,9 @@ RESERVATION_COLUMNS: Final[tuple[Column[Reservation, RowFormatter], ...]] = (
         "c-result",
         _build_result,
         exports=(
-            ExportColumn(gettext_lazy("Result code"), lambda row, _formatter: row.fail_code),
+            export_attribute(gettext_lazy("Result code"), "fail_code"),
             ExportColumn(_RESULT, _export_result),
-            ExportColumn(gettext_lazy("Cause"), lambda row, _formatter: row.result),
+            export_attribute(gettext_lazy("Cause"), "result"),
         ),
         reads=attrgetter("fail_code", "result"),
     ),
@@ -266,7 +259,7 @@ RESERVATION_COLUMNS: Final[tuple[Column[Reservation, RowFormatter], ...]] = (
         BUSINESS_RESULT,
         "c-business",
         _build_business,
-        exports=(ExportColumn(BUSINESS_RESULT, lambda row, _formatter: row.busi_result),),
+        exports=(export_attribute(BUSINESS_RESULT, "busi_result"),),
         reads=attrgetter("busi_result"),
     ),
 )

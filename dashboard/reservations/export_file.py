@@ -1,5 +1,5 @@
-"""The reservations list as a file: written whole to the disk first, so that it is complete or is
-refused; never an error within it.
+"""The reservations list as a file, which is written to the disk completely before it is sent: an error
+never ends up within it.
 """
 
 from __future__ import annotations
@@ -46,33 +46,24 @@ from isales_proxy.reservations.pages import AllRows, ListChanged
 from isales_proxy.reservations.query import ListQuery, Source, SourceRefused
 
 MOST_AT_ONCE: Final = 5_000
-"""Rows that are sent at once; more are the work of a job."""
+"""Rows that are sent at once; a longer list is exported by a job."""
 _SOURCE: Final = "reservations"
-
-Report = Callable[[int, int], None]
-"""Is told the rows read so far and their total."""
-
-
-class RefusedFile(RuntimeError):
-    """Reason why there is no file."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.title)
-        self.problem = problem
 
 
 def create_file_response(
     scope: Scope, query: ReservationQuery, kind: str, *, bom: bool
-) -> HttpResponseBase:
-    """Return the file (csv, xlsx), or a redirect to the job that makes it. Raises RefusedFile."""
+) -> HttpResponseBase | Problem:
+    """Return the file (csv, xlsx) or a redirect to the job that makes it, or why there is none."""
     try:
         found = reservations.read_all(scope=scope, query=query)
         if found.total > MOST_AT_ONCE:
+            source = Source.MIRROR if found.mirrored else Source.LIVE
+            job_query = replace(ListQuery.extend(query), source=source)
             job = exports.request_export(
                 scope=scope,
                 source=_SOURCE,
                 kind=kind,
-                question=_pin(query, found).serialize() | {"bom": bom},
+                question=job_query.serialize() | {"bom": bom},
                 total=found.total,
             )
             return SeeOther(reverse("export_job", args=[job.pk]))
@@ -83,24 +74,17 @@ def create_file_response(
             file.close()
             raise
     except ISalesError as error:
-        raise RefusedFile(problems.describe(error)) from error
+        return problems.describe(error)
     except DailySearchLimitExceeded as error:
-        raise RefusedFile(problems.describe_search_limit(error)) from error
-    except ListChanged as error:
-        raise RefusedFile(problems.describe_changed_list()) from error
-    except TooManyRows as error:
-        raise RefusedFile(_describe(422, "too-many-rows", explain_too_many_rows())) from error
-    except TooManyExports as error:
+        return problems.describe_search_limit(error)
+    except ListChanged:
+        return problems.describe_changed_list()
+    except TooManyRows:
+        return _describe(422, "too-many-rows", explain_too_many_rows())
+    except TooManyExports:
         text = _("%(most)s of your exports are running. Wait for one to finish, or cancel one.")
-        text %= {"most": exports.MOST_OPEN}
-        raise RefusedFile(_describe(429, "too-many-exports", text)) from error
+        return _describe(429, "too-many-exports", text % {"most": exports.MOST_OPEN})
     return send_file(file, f"{table.name}.{kind}", rows=table.total, facts=table.facts)
-
-
-def _pin(query: ReservationQuery, found: AllRows) -> ListQuery:
-    """Return the question to the source that has answered it."""
-    source = Source.MIRROR if found.mirrored else Source.LIVE
-    return replace(ListQuery.extend(query), source=source)
 
 
 def write_file(
@@ -111,54 +95,44 @@ def write_file(
     *,
     bom: bool = True,
     found: AllRows | None = None,
-    report: Report = lambda _rows, _total: None,
+    report: Callable[[int, int], None] = lambda _rows, _total: None,
 ) -> ExportTable:
     """Write all rows into an empty file and record that in the audit.
 
     A list that changes meanwhile is read once more from its beginning. `found` is a list of which
-    nothing was read so far. Raises ListChanged, ISalesError, DailySearchLimitExceeded, TooManyRows.
+    nothing was read so far; `report` gets the rows read so far and their total. Raises ListChanged,
+    ISalesError, DailySearchLimitExceeded, TooManyRows.
     """
-    found = found or reservations.read_all(scope=scope, query=query)
+
+    def iterate(found: AllRows) -> Iterator[Reservation]:
+        count = 0
+        for page in found.pages:
+            count += len(page)
+            report(count, found.total)
+            yield from page
+
+    def write(found: AllRows) -> ExportTable:
+        formatter = create_row_formatter(scope, found.as_of)
+        table = build_export(
+            filter_columns(RESERVATION_COLUMNS, scope),
+            iterate(found),
+            formatter,
+            name=_build_name(scope, found, formatter.times),
+            total=found.total,
+            facts=_list_facts(scope, query, found, formatter.times),
+            bom=bom,
+        )
+        WRITERS[kind](table, file)
+        return table
+
     try:
-        table = _write(scope, query, kind, file, bom, found, report)
+        table = write(found or reservations.read_all(scope=scope, query=query))
     except ListChanged:
         file.seek(0)
         file.truncate()
-        found = reservations.read_all(scope=scope, query=query)
-        table = _write(scope, query, kind, file, bom, found, report)
+        table = write(reservations.read_all(scope=scope, query=query))
     reservations.record_export(scope=scope, query=query, kind=kind, rows=table.total)
     return table
-
-
-def _write(
-    scope: Scope,
-    query: ReservationQuery,
-    kind: str,
-    file: IO[bytes],
-    bom: bool,
-    found: AllRows,
-    report: Report,
-) -> ExportTable:
-    formatter = create_row_formatter(scope, found.as_of)
-    table = build_export(
-        filter_columns(RESERVATION_COLUMNS, scope),
-        _iterate_rows(found, report),
-        formatter,
-        name=_build_name(scope, found, formatter.times),
-        total=found.total,
-        facts=_list_facts(scope, query, found, formatter.times),
-        bom=bom,
-    )
-    WRITERS[kind](table, file)
-    return table
-
-
-def _iterate_rows(found: AllRows, report: Report) -> Iterator[Reservation]:
-    count = 0
-    for page in found.pages:
-        count += len(page)
-        report(count, found.total)
-        yield from page
 
 
 def _build_name(scope: Scope, found: AllRows, times: TimeFormatter) -> str:
@@ -170,10 +144,10 @@ def _build_name(scope: Scope, found: AllRows, times: TimeFormatter) -> str:
 def _list_facts(
     scope: Scope, query: ReservationQuery, found: AllRows, times: TimeFormatter
 ) -> list[tuple[str, str]]:
-    asked = _describe_question(scope, ListQuery.extend(query), times)
+    filters = _describe_query(scope, ListQuery.extend(query), times)
     return [
         (_("VDN"), f"{scope.vdn.pk} {scope.vdn.name}"),
-        (_("Filter"), asked or _("No filters")),
+        (_("Filter"), filters or _("No filters")),
         (_("Time zone"), format_zone(found.as_of, times.zone)),
         (_("As of"), times.stamp(found.as_of)),
         (_("Source"), _("Complete list") if found.mirrored else _("Live from CC-iSales")),
@@ -182,20 +156,16 @@ def _list_facts(
     ]
 
 
-def _describe_question(scope: Scope, query: ListQuery, times: TimeFormatter) -> str:
+def _describe_query(scope: Scope, query: ListQuery, times: TimeFormatter) -> str:
     """Describe filters, tab and order in the active language."""
     found = [*describe_filters(scope, query, times)]
     if query.tab:
         found.append((_("Tab"), str(query.tab.label)))
-    found.append((_("Order"), _describe_order(query.sort)))
-    return " · ".join(f"{label} {text}" for label, text in found if text)
-
-
-def _describe_order(sort: str) -> str:
-    """Describe an order by the heading of its column."""
     headings = {column.key: str(column.heading) for column in RESERVATION_COLUMNS}
-    text = headings.get(sort.removeprefix("-"), "")
-    return _("%s, descending") % text if sort.startswith("-") else text
+    if heading := headings.get(query.sort.removeprefix("-")):
+        is_descending = query.sort.startswith("-")
+        found.append((_("Order"), _("%s, descending") % heading if is_descending else heading))
+    return " · ".join(f"{label} {text}" for label, text in found if text)
 
 
 def _describe(status: int, slug: str, detail: str) -> Problem:
@@ -205,11 +175,10 @@ def _describe(status: int, slug: str, detail: str) -> Problem:
 
 def _render(request: ExportRequest) -> FinishedFile:
     """Write the file of a job. Raises ISalesError and ExportRefused."""
-    query = ListQuery.deserialize(request.question)
     try:
         table = write_file(
             request.scope,
-            query,
+            ListQuery.deserialize(request.question),
             request.kind,
             request.file,
             bom=request.question["bom"],

@@ -1,5 +1,5 @@
-"""The filters of the reservations list, each declared once: texts, chips above the list, and what a
-file tells of them.
+"""The filters of the reservations list as texts: chips above the list, and their description in a
+file.
 """
 
 from __future__ import annotations
@@ -9,60 +9,76 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from django.forms import Field
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.ui.list_url import MANY_AGENTS, ListUrl
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
-from isales_proxy.models import CodeCategory
+from isales_proxy.core.form_fields import LocalTimeField
 from isales_proxy.outbound import directory
 from isales_proxy.privacy import masking
-from isales_proxy.reservations.forms import CALL_TYPES, TASK_STATUSES, NamedRange
+from isales_proxy.reservations.forms import NamedRange, ReservationFilter
 from isales_proxy.reservations.query import ListQuery
-from isales_proxy.reservations.status import ReservationState
 
 _MOST_AGENTS: Final = 8
-"""Agents that a file names."""
+"""Agents that are named in a file."""
 
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter: its parameter, its name, the text of the button that removes it, and the labels of
-    its values. `field` is that of `ListQuery`, "" where files do not tell of it; `more` puts it
-    under *More filters*."""
+    """Texts of a filter: its parameter, the text of the button that removes it, and its field of
+    `ListQuery`, "" for a filter that files do not mention.
+
+    `more` puts it under *More filters*. Label and choices are those of the form, but for `label`.
+    """
 
     name: str
-    label: str | Promise
     removed_text: str | Promise
-    field: str = ""
-    choices: Any = ()
-    is_time: bool = False
+    query_field: str = ""
+    label: str | Promise = ""
     more: bool = True
 
+    @property
+    def form_field(self) -> Field:
+        """The field of the form."""
+        name = "agent" if self.name == "agents" else self.name
+        return ReservationFilter.base_fields[name]
+
+    @property
+    def label_text(self) -> str:
+        """The label in the active language."""
+        return str(self.label or self.form_field.label)
+
+    @property
+    def is_time(self) -> bool:
+        """True for a time."""
+        return isinstance(self.form_field, LocalTimeField)
+
     def format(self, value: str) -> str:
-        """Return the text of a value of the address that needs no name looked up."""
-        return str(dict(self.choices).get(value, value))
+        """Return the text of a value of the address, apart from names and times."""
+        return str(dict(getattr(self.form_field, "choices", ())).get(value, value))
 
 
 _FILTERS: Final = {
     each.name: each
     for each in (
-        Filter("called_no", _("Called number"), _("Any called number"), "called_no", more=False),
-        Filter("agent", _("Agent"), _("Without agent %s"), "agents", more=False),
-        Filter("agents", _("Agents"), _("Any agent"), more=False),
-        Filter("task", _("Task"), _("Any task"), "task_id", more=False),
-        Filter("begin", _("From"), _("Any start time"), "begin", is_time=True, more=False),
-        Filter("end", _("To"), _("Any end time"), "end", is_time=True, more=False),
-        Filter("range", _("Due"), _("Any time"), choices=NamedRange.choices, more=False),
-        Filter("q", _("Name or result"), _("Any name or result"), "text"),
-        Filter("code", _("Result code"), _("Any result code"), "codes"),
-        Filter("category", _("Category"), _("Any category"), "category", CodeCategory.choices),
-        Filter("type", _("Type"), _("Any type"), "call_type", CALL_TYPES),
-        Filter("status", _("Task status"), _("Any task status"), "task_status", TASK_STATUSES),
-        Filter("state", _("State"), _("Any state"), "state", ReservationState.choices),
-        Filter("as_of", _("As it was at"), _("As it is now"), "as_of", is_time=True),
-        Filter("jump", _("Jump to time"), _("From the beginning"), is_time=True),
+        Filter("called_no", _("Any called number"), "called_no", more=False),
+        Filter("agent", _("Without agent %s"), "agents", label=_("Agent"), more=False),
+        Filter("agents", _("Any agent"), more=False),
+        Filter("task", _("Any task"), "task_id", more=False),
+        Filter("begin", _("Any start time"), "begin", more=False),
+        Filter("end", _("Any end time"), "end", more=False),
+        Filter("range", _("Any time"), more=False),
+        Filter("q", _("Any name or result"), "text"),
+        Filter("code", _("Any result code"), "codes"),
+        Filter("category", _("Any category"), "category"),
+        Filter("type", _("Any type"), "call_type"),
+        Filter("status", _("Any task status"), "task_status"),
+        Filter("state", _("Any state"), "state"),
+        Filter("as_of", _("As it is now"), "as_of"),
+        Filter("jump", _("From the beginning")),
     )
 }
 MORE_FILTERS: Final = tuple(each.name for each in _FILTERS.values() if each.more)
@@ -71,8 +87,9 @@ MORE_FILTERS: Final = tuple(each.name for each in _FILTERS.values() if each.more
 def build_chips(
     address: ListUrl, scope: Scope, agents: list[str], times: TimeFormatter
 ) -> list[dict[str, str]]:
-    """Build one chip per filter, with the URL without it; many agents share one chip."""
-    filters = (*address.filters, *_list_places(address))
+    """Build one chip per filter, with the URL that removes it; many agents share one chip."""
+    places = [pair for pair in (*address.view, *address.cursor) if pair[0] in {"as_of", "jump"}]
+    filters = (*address.filters, *places)
     if not filters and not agents:
         return []
     known = directory.get_known_names(scope=scope)
@@ -97,17 +114,11 @@ def build_chips(
     return chips
 
 
-def _list_places(address: ListUrl) -> list[tuple[str, str]]:
-    """List the time of the list and the time that its page begins with."""
-    pairs = (*address.view, *address.cursor)
-    return [(name, value) for name, value in pairs if name in {"as_of", "jump"}]
-
-
 def _build_chip(name: str, value: str, text: str, remove_url: str) -> dict[str, str]:
     removed_text = str(_FILTERS[name].removed_text)
     return {
         "name": name,
-        "label": str(_FILTERS[name].label),
+        "label": _FILTERS[name].label_text,
         "value": value,
         "text": text,
         "removed_text": removed_text % text if name == "agent" else removed_text,
@@ -130,10 +141,10 @@ def build_ranges(address: ListUrl) -> list[dict[str, Any]]:
 def describe_filters(
     scope: Scope, query: ListQuery, times: TimeFormatter
 ) -> Iterator[tuple[str, str]]:
-    """Yield name and text of each filter in use, a called number as masked as the rows."""
+    """Yield label and text of each filter in use; a called number is masked like the rows."""
     known = directory.get_known_names(scope=scope)
     for each in _FILTERS.values():
-        value = getattr(query, each.field) if each.field else None
+        value = getattr(query, each.query_field) if each.query_field else None
         if not value:
             continue
         if each.name == "called_no" and not scope.can(Permission.SEE_NUMBERS):
@@ -150,4 +161,4 @@ def describe_filters(
             text = times.stamp(value)
         else:
             text = ", ".join(value) if isinstance(value, tuple) else each.format(value)
-        yield str(each.label), text
+        yield each.label_text, text

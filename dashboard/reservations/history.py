@@ -1,4 +1,4 @@
-"""The history of a reservation in the side panel: what changed, between which two times."""
+"""The history of a reservation in the side panel: its changes, and when they happened."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from isales_proxy.reservations.mirrored import MirroredReservation
 
 FormatValue = Callable[[Reservation, str, RowFormatter], str]
 
-# What was known of a reservation before it went or came back.
-_KNOWN: Final = ("appoint_time", "user_name", "fail_code")
-# Names are shown in the place of accounts and IDs.
+# The fields that are shown of a reservation that went.
+_FIELDS_OF_GONE: Final = ("appoint_time", "user_name", "fail_code")
+# Names are shown instead of accounts and IDs.
 _SHOWN_AS: Final = {"user_account": "user_name", "task_id": "task_name"}
 
 
@@ -42,7 +42,7 @@ def build_history(
 
 
 def describe_absence(row: Reservation, times: TimeFormatter) -> str:
-    """Describe when a mirrored reservation went, or that it was missed; "" for any other."""
+    """Describe when a mirrored reservation went, or that it is unconfirmed; "" for any other."""
     if not isinstance(row, MirroredReservation):
         return ""
     if row.gone and row.gone_by is not None:
@@ -66,7 +66,7 @@ def format_interval(after: datetime | None, by: datetime, times: TimeFormatter) 
     if begin == end:
         return _("at %s") % begin
     if times.local(after).date() == times.local(by).date() != times.today:
-        # The day is said once.
+        # The day is shown once.
         end = times.time_of_day(by)
     return _("between %(begin)s and %(end)s") % {"begin": begin, "end": end}
 
@@ -74,7 +74,7 @@ def format_interval(after: datetime | None, by: datetime, times: TimeFormatter) 
 def _build_lines(
     entry: HistoryEntry, formatter: RowFormatter, format_value: FormatValue
 ) -> list[dict[str, str]]:
-    """Build one line a field: its label, its value before and its value since."""
+    """Build one line per field: its label, its old and its new value."""
     before, row = entry.before, entry.row
 
     def build(name: str, old: str, new: str, code: str = "") -> dict[str, str]:
@@ -85,20 +85,20 @@ def _build_lines(
         return format_value(found, name, formatter) if found is not None else ""
 
     if entry.change is ChangeKind.APPEARED:
-        # The heading has the vendor's own time where there is one.
+        if not _get_creation(entry):
+            return []
+        # The vendor's own time is in the heading.
         seen = format_interval(entry.after, entry.by, formatter.times)
-        line = {"field": "", "label": _("First seen"), "from": "", "to": seen, "code": ""}
-        return [line] if _get_creation(entry) else []
+        return [{"field": "", "label": _("First seen"), "from": "", "to": seen, "code": ""}]
     if entry.change is ChangeKind.HANDED_OVER:
         another = _("another agent")
         old = _name_agent(before) if before is not None else another
         return [build("user_name", old, _name_agent(row) if row is not None else another)]
-    names: Iterable[str] = entry.fields
     if entry.change is ChangeKind.GONE:
-        names = [name for name in _KNOWN if before is not None and getattr(before, name)]
+        names = [name for name in _FIELDS_OF_GONE if before is not None and getattr(before, name)]
         return [build(name, read(before, name), "") for name in names]
     lines = []
-    for name in names:
+    for name in entry.fields:
         shown = _SHOWN_AS.get(name, name)
         code = (row.fail_code or "") if row is not None and name == "fail_code" else ""
         old = read(before, shown) if before is not None and getattr(before, name) else ""

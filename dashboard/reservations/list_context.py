@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -45,7 +45,7 @@ from isales_proxy.client.records import Reservation
 from isales_proxy.outbound import directory, tasks
 from isales_proxy.problems import Problem
 from isales_proxy.reservations import services
-from isales_proxy.reservations.forms import CALL_TYPES, TASK_STATUSES, ReservationFilter
+from isales_proxy.reservations.forms import ReservationFilter
 from isales_proxy.reservations.mirrored import MirroredReservation
 from isales_proxy.reservations.pages import MirrorFacts, ReservationPage
 from isales_proxy.reservations.query import DEEPEST_OFFSET, SORT_KEYS, Tab
@@ -137,15 +137,13 @@ class ReservationListContext:
             _empty_filters[key] = markup
         return markup
 
-    @property
-    def call_types(self) -> list[tuple[str, str]]:
-        """The choices of the type."""
-        return _list_choices(CALL_TYPES, self.choices[0] if self.choices else ())
-
-    @property
-    def task_statuses(self) -> list[tuple[str, str]]:
-        """The choices of the task status."""
-        return _list_choices(TASK_STATUSES, self.choices[1] if self.choices else ())
+    def list_choices(self, name: str) -> list[tuple[str, str]]:
+        """List the choices of the type or the status: labels first, then others in use."""
+        field: Any = self.form.fields[name]
+        labels = {key: str(text) for key, text in field.choices}
+        call_types, statuses = self.choices or ((), ())
+        occurring = call_types if name == "type" else statuses
+        return [("", _("Any")), *({key: key for key in occurring} | labels).items()]
 
     @property
     def source_bar(self) -> SafeString:
@@ -192,7 +190,7 @@ def create_context(
         now = max(now, found.as_of)
     times = TimeFormatter(now)
     address = ListUrl.from_form(reverse("reservations", args=[scope.vdn.pk]), form)
-    agents = [each for each in form.list_asked_agents() if each != form.refused_agent]
+    agents = [each for each in form.list_given_agents() if each != form.refused_agent]
     context = ReservationListContext(
         form=form,
         page=_create_page(scope, address, facts),
@@ -218,14 +216,6 @@ def create_context(
     if context.more_open or (coverage is not None and not is_live):
         context.choices = services.list_filter_choices(scope=scope)
     return context
-
-
-def _list_choices(
-    labels: Iterable[tuple[str, Any]], occurring: Iterable[str]
-) -> list[tuple[str, str]]:
-    """List the values with a label, then other occurring values as they are."""
-    known = {key: str(text) for key, text in labels}
-    return [("", _("Any")), *({key: key for key in occurring} | known).items()]
 
 
 def _create_page(
@@ -405,7 +395,7 @@ def _build_candidates(address: ListUrl, form: ReservationFilter) -> dict[str, li
     for name, offered in form.candidates.items():
         others = [pair for pair in address.filters if pair[0] != name]
         for each in offered:
-            texts = form.list_asked_agents() if name == "agent" else []
+            texts = form.list_given_agents() if name == "agent" else []
             kept = [(name, text) for text in texts if each.text not in text]
             filters = (*others, *kept, (name, each.ident))
             url = replace(address, filters=filters).at(page=1)

@@ -101,7 +101,7 @@ def build_content(
         reveal = create_reservation_control(scope, appoint_id, query)
     return {
         "state": status.state.value,
-        "state_text": formatter.states[status.state.value],
+        "state_text": formatter.labels.states[status.state.value],
         "when_text": formatter.format_distance(row, status),
         "dial_text": dial_text,
         **_build_fields(row, formatter, masked=not scope.can(Permission.SEE_NUMBERS)),
@@ -188,9 +188,9 @@ def _format_value(row: Reservation, name: str, formatter: RowFormatter) -> str:
     if name in _TIMES:
         return formatter.times.exact(getattr(row, name))
     if name == "call_type":
-        return get_label(row.call_type, formatter.types)
+        return get_label(row.call_type, formatter.labels.types)
     if name == "task_status":
-        return get_label(row.task_status, formatter.statuses)
+        return get_label(row.task_status, formatter.labels.statuses)
     if name == "timeout":
         return "" if row.timeout is None else _("Yes") if row.timeout else _("No")
     if name == "fail_code":
@@ -213,7 +213,7 @@ def _build_related_row(
         # Only that of another task.
         "task": (row.task_name or row.task_id or "") if row.task_id != task_id else "",
         "state": status.state.value,
-        "state_text": formatter.states[status.state.value],
+        "state_text": formatter.labels.states[status.state.value],
         "code": row.fail_code or "",
         "result": formatter.format_code(row.fail_code) if row.fail_code else "",
     }

@@ -1,4 +1,4 @@
-"""Tabs of the complete list, and the bar that says where a list comes from and how old it is."""
+"""Tabs of the complete list, and the bar with the source and the age of a list."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from isales_proxy.reservations.forms import explain_vague_number
 from isales_proxy.reservations.pages import MirrorFacts, ReservationPage
 from isales_proxy.reservations.query import HIDDEN_SORTS, MOST_SORTED, ListQuery, Source, Tab
 
-_MINUTE, _HOUR = 60, 3600
-
 
 @dataclass(frozen=True)
 class TabLink:
@@ -38,9 +36,9 @@ class TabLink:
 class SourceBar:
     """Context of the bar in `reservations/source.jinja`.
 
-    `texts` say what the list is; `link_text` leads to the other source. `now_url` leads back from
-    a past time. `changed_text` counts what is new since the person last looked, and `seen_url`
-    with `revision` is where they say that they have seen it.
+    `texts` describe the list; the link leads to the other source, `now_url` back from a past time.
+    `changed_text` counts the rows that changed since the person looked; posting `revision` to
+    `seen_url` marks them as seen.
     """
 
     complete: bool
@@ -117,21 +115,18 @@ def build_bar(
 
 
 def build_failed_bar(address: ListUrl, coverage: Coverage) -> SourceBar:
-    """Build the bar of a page that CC-iSales did not answer: the mirror can be looked at."""
-    texts = (
-        [] if coverage.complete else [_("The local copy is partial: %s") % _explain_gap(coverage)]
-    )
+    """Build the bar of a page that CC-iSales did not answer, with a link to the mirror."""
     return SourceBar(
         complete=False,
         headline=_("CC-iSales gave no answer."),
-        texts=texts,
+        texts=_list_gaps(coverage),
         link_url=address.viewed(source=Source.MIRROR.value),
-        link_text=_("Open the complete list") if coverage.complete else _("Open the mirror"),
+        link_text=_name_mirror(coverage),
     )
 
 
 def build_dropped_bar() -> SourceBar:
-    """Build the bar of a live list in place of one that only the mirror has."""
+    """Build the bar of a live list that replaces one that only the mirror has."""
     return SourceBar(
         complete=False,
         headline=_("Live from CC-iSales."),
@@ -153,14 +148,11 @@ def explain_orders(scope: Scope, keys: Collection[str]) -> dict[str, str]:
 
 
 def _build_live_bar(address: ListUrl, coverage: Coverage) -> SourceBar:
-    texts = [_("As delivered by CC-iSales, in its own order.")]
-    if not coverage.complete:
-        texts.append(_("The local copy is partial: %s") % _explain_gap(coverage))
-    pinned = "" if coverage.complete else Source.MIRROR.value
-    link_url = address.viewed(source=pinned)
-    link_text = _("Open the complete list") if coverage.complete else _("Open the mirror")
+    texts = [_("As delivered by CC-iSales, in its own order."), *_list_gaps(coverage)]
+    link_url = address.viewed(source="" if coverage.complete else Source.MIRROR.value)
+    link_text = _name_mirror(coverage)
     if coverage.complete and ("source", Source.LIVE.value) not in address.view:
-        # Of a complete list this alone is not answered; its address would lead here again.
+        # A complete mirror refuses only a vague number: without a source it would lead back here.
         texts.append(explain_vague_number())
         link_url = address.without("called_no")
         link_text = _("Open the complete list without the number")
@@ -171,6 +163,16 @@ def _build_live_bar(address: ListUrl, coverage: Coverage) -> SourceBar:
         link_url=link_url,
         link_text=link_text,
     )
+
+
+def _name_mirror(coverage: Coverage) -> str:
+    return _("Open the complete list") if coverage.complete else _("Open the mirror")
+
+
+def _list_gaps(coverage: Coverage) -> list[str]:
+    if coverage.complete:
+        return []
+    return [_("The local copy is partial: %s") % _explain_gap(coverage)]
 
 
 def _explain_gap(coverage: Coverage) -> str:
@@ -194,7 +196,7 @@ def _explain_gap(coverage: Coverage) -> str:
 
 
 def _count_all(total: int) -> str:
-    """Say that a list is complete; its age follows."""
+    """State that a list is complete; its age follows in the same sentence."""
     if not total:
         return _("Complete: no rows;")
     text = ngettext("Complete: %(total)s row;", "Complete: all %(total)s rows;", total)
@@ -202,8 +204,8 @@ def _count_all(total: int) -> str:
 
 
 def _describe_age(coverage: Coverage, now: datetime, *, begins: bool = False) -> str:
-    """Describe the age in two parts where what is hot is younger than the rest. `begins` makes it a
-    sentence of its own."""
+    """Describe the age, in two parts if the rows due today are younger than the others. `begins`
+    makes it a sentence of its own."""
     if coverage.oldest is None:
         return ""
     age = now - coverage.oldest
@@ -222,11 +224,11 @@ def _describe_age(coverage: Coverage, now: datetime, *, begins: bool = False) ->
 def format_age(age: timedelta) -> str:
     """Format an age: `14 s`, `4 min`, `3 h`."""
     seconds = max(int(age.total_seconds()), 0)
-    if seconds < _MINUTE:
+    if seconds < 60:
         return _("%d s") % seconds
-    if seconds < 2 * _HOUR:
-        return _("%d min") % (seconds // _MINUTE)
-    return _("%d h") % (seconds // _HOUR)
+    if seconds < 2 * 3600:
+        return _("%d min") % (seconds // 60)
+    return _("%d h") % (seconds // 3600)
 
 
 def _count_changed(facts: MirrorFacts) -> str:

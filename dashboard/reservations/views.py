@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.reservations import list_context
-from dashboard.reservations.export_file import RefusedFile, create_file_response
+from dashboard.reservations.export_file import create_file_response
 from dashboard.reservations.panel import build_content, create_panel, create_related
 from dashboard.ui.htmx import (
     SeeOther,
@@ -206,10 +206,10 @@ def export(request: ReaderRequest, scope: Scope, kind: str) -> HttpResponseBase:
     found = _open_list(request, scope, drops=False)
     if found.chosen is not None:
         query, bom = found.form.query(), request.GET.get("bom") != "0"
-        try:
-            return create_file_response(scope, query, kind, bom=bom)
-        except RefusedFile as refused:
-            found.problem = refused.problem
+        result = create_file_response(scope, query, kind, bom=bom)
+        if not isinstance(result, Problem):
+            return result
+        found.problem = result
     return found.render(found.build_context())
 
 

@@ -9,10 +9,8 @@ from functools import lru_cache
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language, gettext_lazy
-from django.utils.translation import gettext as _
+from django.utils.translation import get_language
 from markupsafe import escape
 
 from dashboard.ui.columns import NOTHING, Cell, Column, F, R
@@ -20,6 +18,7 @@ from dashboard.ui.exports import WRITERS
 from dashboard.ui.jinja2 import render_fragment
 from dashboard.ui.list_url import ListUrl
 from dashboard.ui.paging import Pager, build_pager, format_count
+from isales_proxy.core.form_fields import SortField
 
 FilterForm = TypeVar("FilterForm", bound=forms.Form)
 
@@ -127,20 +126,6 @@ class ListPage(Generic[R, F]):
             {"label": kind.upper(), "url": self.address.beside(f"export.{kind}", source)}
             for kind in WRITERS
         ]
-
-
-class SortField(forms.Field):
-    """A column key with an optional `-` before it; only keys of sortable columns are valid."""
-
-    def __init__(self, keys: Iterable[str]) -> None:
-        super().__init__(required=False, label=gettext_lazy("Order"))
-        self.keys = frozenset(keys)
-
-    def clean(self, value: Any) -> str:
-        text = str(value or "").strip()
-        if text and text.removeprefix("-") not in self.keys:
-            raise ValidationError(_("This list cannot be sorted by that."))
-        return text
 
 
 def add_sort_field(form: FilterForm, columns: Sequence[Column[Any, Any]]) -> FilterForm:

@@ -22,6 +22,10 @@ Pairs = list[tuple[str, str]]
 MANY_AGENTS: Final = 8
 
 _VIEW: Final = ("source", "tab", "as_of")
+_FILTERS: Final = (
+    *("task", "begin", "end", "range"),
+    *("q", "state", "code", "category", "type", "status"),
+)
 _VENDOR_FILTERS: Final = frozenset({"called_no", "agent", "task", "begin", "end", "range"})
 
 # As `reverse` quotes.
@@ -50,23 +54,16 @@ class ListUrl:
         """Create from a form, without invalid, empty and default values."""
         form.is_valid()
         found: dict[str, Any] = form.cleaned_data
-        filters: Pairs = []
-        if found.get("called_no"):
-            filters.append(("called_no", found["called_no"]))
-        filters += [("agent", account) for account in found.get("agent", ())]
-        if found.get("task"):
-            filters.append(("task", found["task"]))
-        filters += form.list_times()
-        more = form.list_mirror_filters()
-        filters += [pair for pair in more if pair[0] not in _VIEW]
+        agents = [("agent", account) for account in found.get("agent", ())]
+        filters = [*form.list_parameters("called_no"), *agents, *form.list_parameters(*_FILTERS)]
         return cls(
             path,
             tuple(filters),
             found.get("size", DEFAULT_SIZE),
             found.get("page", 1),
             found.get("sort", ""),
-            view=tuple(pair for pair in more if pair[0] in _VIEW),
-            cursor=tuple(form.list_cursor()),
+            view=tuple(form.list_parameters("tab", "source", "as_of")),
+            cursor=tuple(form.list_parameters("after", "before", "jump")),
         )
 
     @classmethod

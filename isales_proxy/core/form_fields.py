@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from datetime import timezone as fixed_zone
 from typing import Any, ClassVar, Final, TypeVar
@@ -165,6 +165,20 @@ class CountField(forms.Field):
 
     def _largest(self) -> int:
         return min(self.most, self.bound()) if self.bound else self.most
+
+
+class SortField(forms.Field):
+    """A column key with an optional `-` before it; only keys of sortable columns are valid."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        super().__init__(required=False, label=_("Order"))
+        self.keys = frozenset(keys)
+
+    def clean(self, value: Any) -> str:
+        text = str(value or "").strip()
+        if text and text.removeprefix("-") not in self.keys:
+            raise ValidationError(_("This list cannot be sorted by that."))
+        return text
 
 
 class SharedFields(dict[str, forms.Field]):

@@ -1,16 +1,14 @@
-"""The filter of the reservations list, for its page and the API: bounds on every field, a frozen
-query out. Times are read in the zone in force and returned in UTC.
+"""The filter of the reservations list, for its page and the API, which makes a frozen query.
 
-A named range moves with the time and the reader's day, so that its address never grows old. Typed
-times win over it.
+Times are read in the active time zone and returned in UTC. A named range is relative to the present
+time and the reader's day, so its address stays useful. Typed times replace it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -27,6 +25,7 @@ from isales_proxy.core.form_fields import (
     PageFilter,
     PlainTextField,
     SharedFields,
+    SortField,
     format_local_time,
     refuse_control_characters,
 )
@@ -60,19 +59,22 @@ _TASK_ID: Final = re.compile(r"[0-9A-Za-z_-]*")
 _CODE: Final = re.compile(r"[0-9A-Za-z_-]{1,32}")
 MOST_CODES: Final = 20
 LONGEST_CODES: Final = 400
-_PARAMETERS: Final = {
-    "text": "q",
-    "codes": "code",
-    "call_type": "type",
-    "task_status": "status",
+_QUERY_FIELDS: Final = {
+    "agent": "agents",
+    "task": "task_id",
+    "q": "text",
+    "code": "codes",
+    "type": "call_type",
+    "status": "task_status",
 }
-_MIRROR_FILTERS: Final = ("tab", "source", "q", "state", "code", "category", "type", "status")
-_VIEWS: Final = frozenset({"tab", "sort", "source", "after", "before", "jump"})
-"""Parameters that choose no rows but where and how they are shown."""
+"""Parameter → field of `ListQuery`, where their names differ."""
+_PARAMETERS: Final = {field: name for name, field in _QUERY_FIELDS.items()}
+_VIEWS: Final = {**dict.fromkeys(("tab", "source", "after", "before", "jump")), "sort": ""}
+"""Parameters that do not select rows but their source, part, order or place, with empty values."""
 
 
 class NamedRange(TextChoices):
-    """Time ranges by name, relative to now and the zone in force."""
+    """Time range by name, relative to now and the active time zone."""
 
     NEXT_HOUR = "next-hour", _("Next hour")
     TODAY = "today", _("Today")
@@ -134,24 +136,11 @@ class CodesField(PlainTextField):
                 _("Enter result codes of digits, at most %(most)s, with commas between them."),
                 params={"most": MOST_CODES},
             )
-        return ",".join(dict.fromkeys(codes))
-
-
-class SortField(forms.Field):
-    """A column key with an optional `-` before it."""
-
-    def __init__(self) -> None:
-        super().__init__(required=False, label=_("Order"))
-
-    def clean(self, value: Any) -> str:
-        text = str(value or "").strip()
-        if text and text.removeprefix("-") not in SORT_KEYS:
-            raise ValidationError(_("This list cannot be sorted by that."))
-        return text
+        return tuple(dict.fromkeys(codes))
 
 
 class CursorField(forms.Field):
-    """The row beside a page, as the links of the list name it."""
+    """The row before or after a page, as the list's own links name it."""
 
     def __init__(self) -> None:
         super().__init__(required=False, label=_("Page"))
@@ -164,23 +153,29 @@ class CursorField(forms.Field):
             raise ValidationError(_("This link to a page is not valid.")) from None
 
 
-class ChosenField(forms.Field):
-    """One of some values; "" for any. A plain field: one of Django's copies its choices for each
-    form."""
+class EnumField(forms.TypedChoiceField):
+    """A member of an enumeration; `empty_value` for any."""
 
-    def __init__(self, label: Any, choices: Iterable[tuple[str, Any]]) -> None:
-        super().__init__(required=False, label=label)
-        self.choices = (("", _("Any")), *choices)
+    def __init__(self, label: Any, enum: type[TextChoices], *, empty_value: Any = "") -> None:
+        super().__init__(
+            required=False,
+            label=label,
+            choices=[("", _("Any")), *enum.choices],
+            coerce=enum,
+            empty_value=empty_value,
+            error_messages={"invalid_choice": _("This is not one of the choices.")},
+        )
 
-    def clean(self, value: Any) -> str:
-        text = str(value or "").strip()
-        if text and all(text != each for each, _label in self.choices):
-            raise ValidationError(_("This is not one of the choices."))
-        return text
+    def to_python(self, value: Any) -> str:
+        return str(super().to_python(value)).strip()
 
 
 class VendorCodeField(PlainTextField):
-    """A value of the vendor's, of which it may have more than those with a label."""
+    """A value of the vendor, who may use others than the choices, which are those with a label."""
+
+    def __init__(self, label: Any, choices: tuple[tuple[str, Any], ...]) -> None:
+        super().__init__(label)
+        self.choices = choices
 
     def clean(self, value: Any) -> str:
         text = str(super().clean(value)).strip()
@@ -191,12 +186,19 @@ class VendorCodeField(PlainTextField):
 
 CALL_TYPES: Final = (("1", _("Manual")), ("2", _("Auto")))
 TASK_STATUSES: Final = (
-    *(("1", _("Draft")), ("2", _("Running")), ("3", _("Paused")), ("4", _("Completed"))),
+    ("1", _("Draft")),
+    ("2", _("Running")),
+    ("3", _("Paused")),
+    ("4", _("Completed")),
 )
 
 
 class ReservationFilter(PageFilter):
-    """Filter of the reservations list. `candidates` are the choices for an ambiguous name."""
+    """Filter of the reservations list.
+
+    `candidates` are the choices for an ambiguous name, by field; `dropped` names the parameters
+    that `drop` ignored.
+    """
 
     called_no = CalledNumberField()
     agent = AgentsField()
@@ -211,21 +213,19 @@ class ReservationFilter(PageFilter):
     )
     q = PlainTextField(_("Name or result"))
     code = CodesField()
-    category = ChosenField(_("Category"), CodeCategory.choices)
-    type = VendorCodeField(_("Type"))
-    status = VendorCodeField(_("Task status"))
-    state = ChosenField(_("State"), ReservationState.choices)
+    category = EnumField(_("Category"), CodeCategory)
+    type = VendorCodeField(_("Type"), CALL_TYPES)
+    status = VendorCodeField(_("Task status"), TASK_STATUSES)
+    state = EnumField(_("State"), ReservationState)
     as_of = LocalTimeField(_("As it was at"), later=True)
     jump = LocalTimeField(_("Jump to time"), later=False)
-    tab = ChosenField(_("Tab"), Tab.choices)
-    sort = SortField()
-    source = ChosenField(_("Source"), Source.choices)
+    tab = EnumField(_("Tab"), Tab, empty_value=None)
+    sort = SortField(SORT_KEYS)
+    source = EnumField(_("Source"), Source, empty_value=None)
     after = CursorField()
     before = CursorField()
 
-    fieldless: ClassVar = (
-        *(*PageFilter.fieldless, "range", "tab", "sort", "source", "after", "before"),
-    )
+    fieldless = (*PageFilter.fieldless, "range", "tab", "sort", "source", "after", "before")
     data: QueryDict
 
     def __init__(self, data: QueryDict, *, scope: Scope, now: datetime | None = None) -> None:
@@ -239,7 +239,7 @@ class ReservationFilter(PageFilter):
             del self.fields["agent"]
 
     def _clean_fields(self) -> None:
-        """Clean the fields that the address gives; Django's hook, which would clean all twenty."""
+        """Clean only the fields of the address: Django would clean all twenty for every list."""
         fields, given = self.fields, self.data.keys()
         self.fields = {name: field for name, field in fields.items() if name in given}
         super()._clean_fields()  # type: ignore[misc]
@@ -248,7 +248,7 @@ class ReservationFilter(PageFilter):
             self.cleaned_data[name] = _NOT_GIVEN[name]
 
     def clean_called_no(self) -> str:
-        """Refuse partial numbers without SEE_NUMBERS: they would reveal the rest bit by bit."""
+        """Refuse partial numbers without SEE_NUMBERS: they would find a number digit by digit."""
         number = str(self.cleaned_data["called_no"])
         if (
             number
@@ -267,20 +267,21 @@ class ReservationFilter(PageFilter):
         if not texts:
             return ()
         known = self._get_agents(texts)
-        found: list[str] = []
+        accounts: list[str] = []
         for text in texts:
             try:
-                found += parse_accounts(known, text)
+                accounts += parse_accounts(known, text)
             except ValidationError as error:
                 self.refused_agent = text
-                self._offer("agent", error)
+                self._offer_candidates("agent", error)
                 raise
-        refuse_too_many(unique := tuple(dict.fromkeys(found)))
+        unique = tuple(dict.fromkeys(accounts))
+        refuse_too_many(unique)
         return unique
 
     def _get_agents(self, texts: Iterable[str]) -> dict[str, str]:
-        """Return account → name of the agents that were shown; where that is not an account of each
-        text, also of those in the mirror."""
+        """Return account → name of the agents seen in answers; unless each text is an account of one of
+        them, also of those in the mirror."""
         known = directory.get_known_names(scope=self.scope).agents
         if all(text in known for text in texts):
             return known
@@ -294,18 +295,18 @@ class ReservationFilter(PageFilter):
         try:
             found = get_only_match(tasks.match(scope=self.scope, text=text), text) or text
         except ValidationError as error:
-            self._offer("task", error)
+            self._offer_candidates("task", error)
             raise
         if not _TASK_ID.fullmatch(found):
             raise ValidationError(_("Unknown task name. Enter its ID."))
         return found
 
-    def _offer(self, name: str, error: ValidationError) -> None:
+    def _offer_candidates(self, name: str, error: ValidationError) -> None:
         if isinstance(error, Ambiguous):
             self.candidates[name] = error.candidates
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a range that ends before it begins; typed times replace a named range."""
+        """Check the fields against each other and set `span`, the time range of the query."""
         found = self.cleaned_data
         begin, end = found.get("begin"), found.get("end")
         if begin and end and begin > end:
@@ -317,8 +318,8 @@ class ReservationFilter(PageFilter):
             self.add_error("as_of", _("This time has not come yet."))
         elif as_of and as_of < self._get_first_known():
             self.add_error("as_of", _("The mirror has no data for that time."))
-        in_order = str(found.get("sort", "")).removeprefix("-") in {"", "due"}
-        if found.get("jump") and not (in_order and found.get("page") == 1):
+        is_by_due_time = str(found.get("sort", "")).removeprefix("-") in {"", "due"}
+        if found.get("jump") and not (is_by_due_time and found.get("page") == 1):
             self.add_error(
                 "jump", _("Only the first page, sorted by due time, can begin at a chosen time.")
             )
@@ -333,20 +334,13 @@ class ReservationFilter(PageFilter):
         first = versions.values_list("known_from", flat=True).first()
         return first or self.now
 
-    def list_times(self) -> list[tuple[str, str]]:
-        """List the parameters of the time range in force, typed times with their offset.
-
-        Only after `is_valid()`.
-        """
+    def list_parameters(self, *names: str) -> list[tuple[str, str]]:
+        """List the valid parameters of these names as an address has them; times with an offset."""
         found = self.cleaned_data
-        return [
-            (name, found[name] if name == "range" else format_local_time(found[name]))
-            for name in _TIMES
-            if found.get(name)
-        ]
+        return [(name, _format_value(found[name])) for name in names if found.get(name)]
 
-    def list_asked_agents(self) -> list[str]:
-        """List the agents as asked for, valid or not, so that a page can show and remove them."""
+    def list_given_agents(self) -> list[str]:
+        """List the agents of the address, valid or not, so that a page can show and remove them."""
         if "agent" not in self.fields:
             return []
         self.is_valid()
@@ -355,7 +349,7 @@ class ReservationFilter(PageFilter):
         return split_agents(self.data.getlist("agent"))
 
     def is_ambiguous(self) -> bool:
-        """Return True if what was typed could mean something else later or to somebody else: names
+        """Return True if the address could mean something else later or to another reader: names
         instead of IDs, times without an offset, or times beside a named range.
         """
         if not self.is_valid():
@@ -366,11 +360,11 @@ class ReservationFilter(PageFilter):
         return (
             set(typed) != set(found.get("agent", ()))
             or str(self.data.get("task", "")).strip() != found["task"]
-            or times != self.list_times()
+            or times != self.list_parameters(*_TIMES)
         )
 
     def find_unknown(self) -> dict[str, str]:
-        """Map field names to the accounts or task that no answer has contained so far.
+        """Map field names to the accounts or the task that no answer has contained so far.
 
         Only after `is_valid()`.
         """
@@ -383,35 +377,20 @@ class ReservationFilter(PageFilter):
             found["task"] = task
         return found
 
-    def list_mirror_filters(self) -> list[tuple[str, str]]:
-        """List the parameters that only the complete list can answer, and the source."""
-        found = self.cleaned_data
-        pairs = [(name, found[name]) for name in _MIRROR_FILTERS if found.get(name)]
-        if found.get("as_of"):
-            pairs.append(("as_of", format_local_time(found["as_of"])))
-        return pairs
-
-    def list_cursor(self) -> list[tuple[str, str]]:
-        """List the parameters that place the page beside a row or at a time."""
-        found = self.cleaned_data
-        pairs = [(name, str(found[name])) for name in ("after", "before") if found.get(name)]
-        if found.get("jump"):
-            pairs.append(("jump", format_local_time(found["jump"])))
-        return pairs
-
     def drop(self, refused: SourceRefused) -> bool:
-        """Drop what a VDN without a complete list cannot show, unless that chooses rows: then
-        return False, and drop nothing."""
+        """Drop the parameters that need a mirror, and return True.
+
+        Return False and drop nothing if some of them select rows.
+        """
         names = {_PARAMETERS.get(name, name) for name in refused.fields}
-        if refused.source is Source.LIVE or not names <= _VIEWS:
+        if refused.source is Source.LIVE or not names <= _VIEWS.keys():
             return False
-        self.cleaned_data |= {"tab": "", "sort": "", "source": ""}
-        self.cleaned_data |= {"after": None, "before": None, "jump": None}
+        self.cleaned_data |= _VIEWS
         self.dropped = names
         return True
 
     def refuse(self, refused: SourceRefused) -> None:
-        """Add errors for what the source of the address cannot answer."""
+        """Add errors to the fields that the source cannot answer."""
         if isinstance(refused, VagueNumber):
             text = explain_vague_number()
         elif refused.source is Source.LIVE:
@@ -423,40 +402,28 @@ class ReservationFilter(PageFilter):
 
     def query(self) -> ListQuery:
         """Return the frozen query; only after `is_valid()`."""
-        found = self.cleaned_data
-        # Rows of one state are looked for in all parts of the list.
-        tab = found["tab"] or (Tab.ALL if found["state"] else "")
-        return ListQuery(
-            called_no=found["called_no"],
-            agents=found.get("agent", ()),
-            begin=self.span[0],
-            end=self.span[1],
-            task_id=found["task"],
-            page=found["page"],
-            size=found["size"],
-            tab=Tab(tab) if tab else None,
-            sort=found["sort"],
-            source=Source(found["source"]) if found["source"] else None,
-            text=found["q"],
-            codes=tuple(found["code"].split(",")) if found["code"] else (),
-            category=found["category"],
-            call_type=found["type"],
-            task_status=found["status"],
-            state=found["state"],
-            as_of=found["as_of"],
-            after=found["after"],
-            before=found["before"],
-            jump=found["jump"],
-        )
+        values = {_QUERY_FIELDS.get(name, name): each for name, each in self.cleaned_data.items()}
+        del values["range"]
+        values["begin"], values["end"] = self.span
+        if values["state"] and not values["tab"]:
+            # Rows of one state are searched for in all tabs.
+            values["tab"] = Tab.ALL
+        return ListQuery(**values)
+
+
+def _format_value(value: Any) -> str:
+    if isinstance(value, datetime):
+        return format_local_time(value)
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def explain_vague_number() -> str:
-    """Explain why the complete list does not look for a part of a number."""
+    """Explain why the complete list does not search for a part of a number."""
     most = number_format(MOST_NUMBERS, force_grouping=True)
     return str(_("More than %s numbers begin or end with these digits: type more.") % most)
 
 
-# Whether a person may choose agents is said by leaving the field out, never by changing it.
+# Shared fields must not be changed: without a permission the agent field is left out.
 ReservationFilter.base_fields = SharedFields(ReservationFilter.base_fields)
 _NOT_GIVEN: Final = {
     name: field.clean(None) for name, field in ReservationFilter.base_fields.items()
@@ -464,7 +431,7 @@ _NOT_GIVEN: Final = {
 
 
 class SeenForm(CleanedInput, forms.Form):
-    """The revision that a person has seen, and the query string of the list to return to."""
+    """The revision that the person has seen, and the query string of the list to return to."""
 
     revision = forms.IntegerField(min_value=0, max_value=2**62)
     query = PlainTextField(_("Filters"), max_length=8_000)

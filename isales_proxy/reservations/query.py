@@ -1,6 +1,4 @@
-"""One question for both sources of reservations: what the vendor can be asked, and what only the
-mirror can answer.
-"""
+"""The query for both sources of reservations: the vendor's fields and those of the mirror."""
 
 from __future__ import annotations
 
@@ -19,10 +17,10 @@ from isales_proxy.client.queries import ReservationQuery
 MOST_SORTED: Final = 20_000
 """Rows up to which a list is sorted by a column without an index."""
 DEEPEST_OFFSET: Final = 10_000
-"""Rows up to which pages are counted off; beyond they are found by the row before them."""
+"""Rows up to which pages are read by their offset; later ones by the row before them."""
 
 MOST_NUMBERS: Final = 1_000
-"""Rows up to which a part of a number finds those of the complete list."""
+"""Rows up to which the complete list is searched for a part of a number."""
 
 _CURSOR: Final = re.compile(r"(none|[0-9]{1,17})-([0-9]{1,18})")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,7 +28,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Tab(TextChoices):
-    """Part of the complete list. *Today* cuts across the others; *All* is every state together."""
+    """Part of the complete list. *Today* overlaps the others; *All* has the rows of every state."""
 
     OPEN = "open", pgettext_lazy("reservations", "Open")
     OVERDUE = "overdue", _("Overdue")
@@ -51,9 +49,9 @@ class Source(TextChoices):
 
 
 class SourceRefused(ValueError):
-    """The source cannot answer the question; `fields` names what it cannot do.
+    """The source cannot answer the query; `fields` names the fields that it does not support.
 
-    `source` is the one that was asked for, or MIRROR where the VDN has none.
+    `source` is the requested one, or MIRROR where the VDN has no mirror.
     """
 
     def __init__(self, source: Source, fields: list[str]) -> None:
@@ -63,7 +61,7 @@ class SourceRefused(ValueError):
 
 
 class VagueNumber(SourceRefused):
-    """So many numbers begin or end with the digits asked for that they are no search."""
+    """More than `MOST_NUMBERS` rows have a number that begins or ends with the given digits."""
 
     def __init__(self) -> None:
         super().__init__(Source.MIRROR, ["called_no"])
@@ -74,12 +72,12 @@ SORT_KEYS: Final = (
 )
 """Keys of the columns that the mirror sorts by."""
 HIDDEN_SORTS: Final = frozenset({"number", "business"})
-"""Columns whose order would tell masked numbers."""
+"""Columns whose order would reveal masked numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A row of a list in the order of its due time, before or after which a page begins."""
+    """The place of a row in the order of the due time, at which a page begins or ends."""
 
     due: datetime | None
     row_id: int
@@ -104,8 +102,8 @@ class ListQuery(ReservationQuery):
 
     `sort` is a key of `SORT_KEYS`, with `-` before it for descending order. `text` is a part of an
     agent's or a task's name or of a business result, `state` a value of `ReservationState`. `as_of`
-    (aware UTC) asks for the list as it was known then. `after` and `before` are the neighbours of
-    the page, `jump` the due time that it begins with.
+    (aware UTC) is for the list as it was known then. `after` is the row before the page, `before`
+    the row after it, `jump` the due time that it begins with.
     """
 
     tab: Tab | None = None
@@ -124,13 +122,13 @@ class ListQuery(ReservationQuery):
 
     @classmethod
     def extend(cls, query: ReservationQuery) -> ListQuery:
-        """Return a query itself, or a plain one as a query without the mirror's filters."""
+        """Return a plain query with the fields of the mirror, all empty; a `ListQuery` itself."""
         if isinstance(query, ListQuery):
             return query
         return cls(**{each.name: getattr(query, each.name) for each in fields(ReservationQuery)})
 
     def serialize(self) -> dict[str, Any]:
-        """Return the question without page, as JSON values."""
+        """Return the query as JSON values, without its page."""
         found = {each.name: getattr(self, each.name) for each in fields(self)}
         for name in ("page", "size", "after", "before", "jump"):
             del found[name]
@@ -140,7 +138,7 @@ class ListQuery(ReservationQuery):
 
     @classmethod
     def deserialize(cls, found: Mapping[str, Any]) -> ListQuery:
-        """Return the question of `serialize`; parts that an earlier release left out are empty."""
+        """Return the query of `serialize`; fields that an earlier release lacked are empty."""
         values = {each.name: found[each.name] for each in fields(cls) if each.name in found}
         for name in ("begin", "end", "as_of"):
             values[name] = datetime.fromisoformat(values[name]) if values.get(name) else None
@@ -151,7 +149,7 @@ class ListQuery(ReservationQuery):
         return cls(**values)
 
     def describe(self) -> dict[str, object]:
-        """Return what limits the list, for the audit: no number and no text that may hold one."""
+        """Return the filters for the audit, without numbers and texts that may contain one."""
         found = {
             "agents": len(self.agents),
             "task": self.task_id,
@@ -170,7 +168,7 @@ class ListQuery(ReservationQuery):
         return {name: value for name, value in found.items() if value}
 
     def list_mirror_fields(self) -> list[str]:
-        """List the fields that only the mirror can answer."""
+        """List the used fields that only the mirror supports."""
         return [name for name in _MIRROR_FIELDS if getattr(self, name)]
 
 
@@ -181,9 +179,9 @@ _MIRROR_FIELDS: Final = tuple(
 )
 
 
-def get_days(now: datetime, zone: tzinfo, first: int, next_one: int) -> tuple[datetime, datetime]:
-    """Return the beginnings (UTC) of two local days, counted from the day of `now` (aware)."""
+def get_days(now: datetime, zone: tzinfo, first: int, last: int) -> tuple[datetime, datetime]:
+    """Return the beginnings (UTC) of two local days, as offsets from the day of `now` (aware)."""
     today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     # Days are added to the local date: one of them may have 23 or 25 hours.
-    begin, end = ((today + timedelta(days=days)).astimezone(UTC) for days in (first, next_one))
+    begin, end = ((today + timedelta(days=days)).astimezone(UTC) for days in (first, last))
     return begin, end

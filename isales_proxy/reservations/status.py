@@ -2,9 +2,9 @@
 
 Follows "Querying the List of Reserved Outbound Call Tasks": an automatic reservation is dialled
 five minutes before its time, a manual one at it; `failCode` 00000 is success, any other failure.
-An uncalled one is late only after its due time and the grace of its VDN, whatever its type; one
-that the vendor no longer lists is gone. `row_filters` has the same bounds in SQL. The vendor's own
-`timeout` ("expired") is shown beside ours where the two differ.
+An uncalled reservation is overdue after its due time and the grace of its VDN, whatever its type.
+It is gone when the vendor no longer lists it. `row_filters` has the same bounds in SQL. The
+vendor's own `timeout` ("expired") is shown beside ours where the two differ.
 """
 
 from __future__ import annotations
