@@ -1,5 +1,5 @@
-"""The reservations list as a file, which is written to the disk completely before it is sent: an error
-never ends up within it.
+"""The reservations list as a file. It is written to the disk completely before it is sent, so that
+no error ends up within it.
 """
 
 from __future__ import annotations
