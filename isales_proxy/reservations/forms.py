@@ -7,6 +7,7 @@ time and the reader's day, so its address stays useful. Typed times replace it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -280,8 +281,8 @@ class ReservationFilter(PageFilter):
         return unique
 
     def _get_agents(self, texts: Iterable[str]) -> dict[str, str]:
-        """Return account → name of the agents seen in answers; unless each text is an account of one of
-        them, also of those in the mirror."""
+        """Return account → name of the agents seen in answers, and of those in the mirror unless each
+        text is a seen account."""
         known = directory.get_known_names(scope=self.scope).agents
         if all(text in known for text in texts):
             return known
