@@ -188,7 +188,7 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
         )
     context = found.build_context()
     if is_typing(request) and _has_only_unknown_names(context):
-        return keep_address(found.render(context, "reservations/kept.jinja"))
+        return keep_address(found.render(context, "reservations/filters_only.jinja"))
     response = found.render(context)
     if wants_fragment(request) and found.form.is_ambiguous():
         # A name could mean another agent later, a time without an offset another moment.

@@ -281,8 +281,8 @@ class ReservationFilter(PageFilter):
         return unique
 
     def _get_agents(self, texts: Iterable[str]) -> dict[str, str]:
-        """Return account → name of the agents seen in answers, and of those in the mirror unless each
-        text is a seen account."""
+        """Return account → name of the agents seen in answers, and unless each text is one of these
+        accounts, of those in the mirror."""
         known = directory.get_known_names(scope=self.scope).agents
         if all(text in known for text in texts):
             return known

@@ -1,4 +1,4 @@
-"""Filters, parts and orders of the list: what they find, and what is said where one cannot."""
+"""Filters, tabs and orders of the list: what they find, and why some are refused."""
 
 from __future__ import annotations
 
@@ -34,9 +34,11 @@ def now() -> Iterator[None]:
         yield
 
 
-def fetch(client: Client, address: str = LIST, *, answered: int = 200, **parameters: Any) -> str:
+def fetch(
+    client: Client, address: str = LIST, *, expected_status: int = 200, **parameters: Any
+) -> str:
     answer = client.get(address, parameters, headers={"HX-Request": "true"})
-    assert answer.status_code == answered, answer.content
+    assert answer.status_code == expected_status, answer.content
     return html.unescape(answer.content.decode())
 
 
@@ -45,7 +47,7 @@ def ids(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("past", [False, True])
-def test_state_finds_the_rows_of_that_state_in_every_part(db: None, past: bool) -> None:
+def test_state_finds_the_rows_of_that_state_in_every_tab(db: None, past: bool) -> None:
     rows = make_rows(51, 200)
     mirror_rows(88, rows, at=NOON - timedelta(seconds=40))
     mirror_rows(88, rows[:-15], at=NOON - timedelta(seconds=20))
@@ -119,12 +121,12 @@ def test_filters_offer_the_types_that_occur(vendor: Simulator, as_role: Any) -> 
     assert offered == {"": "Any", "1": "Manual", "2": "Auto", "7": "7"}
     assert '<option value="9"' in text
     assert fetch(client, tab="all", status="9").count("data-appoint-id") == 5
-    assert "none of the values" in fetch(client, answered=422, type="<>")
-    refused = fetch(client, answered=422, tab="nonsense", type="7")
+    assert "none of the values" in fetch(client, expected_status=422, type="<>")
+    refused = fetch(client, expected_status=422, tab="nonsense", type="7")
     assert '<option value="7" selected' in refused
 
 
-def test_heading_gives_the_reason_why_it_cannot_be_sorted_by(
+def test_heading_of_an_unsortable_column_gives_the_reason(
     vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirror_rows(88, make_rows(54, 40), at=NOON)
@@ -157,7 +159,7 @@ def test_refused_parameter_is_named_by_its_label_and_can_be_dropped(
     vendor: Simulator, as_role: Any, name: str, label: str
 ) -> None:
     mirror_rows(88, make_rows(55, 10), at=NOON)
-    text = fetch(as_role("supervisor"), answered=422, **{name: "nonsense", "type": "1"})
+    text = fetch(as_role("supervisor"), expected_status=422, **{name: "nonsense", "type": "1"})
     notice = text[text.index("data-parameters") :].partition("</div>")[0]
     assert f"{label}: " in notice
     assert "<code>" not in notice
@@ -172,14 +174,14 @@ def test_refused_parameter_is_named_by_its_label_and_can_be_dropped(
 def test_failed_live_page_links_to_the_mirror(vendor: Simulator, as_role: Any) -> None:
     mirror_rows(88, make_rows(56, 20), at=NOON)
     vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
-    text = fetch(as_role("supervisor"), answered=503, source="live", agent="117")
+    text = fetch(as_role("supervisor"), expected_status=503, source="live", agent="117")
     other = re.search(r'href="([^"]*)"[^>]* data-other-source>Open the complete list', text)
     assert other
     assert 'data-source="mirror"' in results_of(fetch(as_role("supervisor"), other[1]))
 
 
 def test_file_has_the_source_that_the_list_shows(vendor: Simulator, as_role: Any) -> None:
-    """While CC-iSales is away an old mirror stands in, for the list and for its file."""
+    """While CC-iSales is unavailable an old mirror replaces it, for the list and for its file."""
     mirror_rows(88, make_rows(57, 40), at=NOON - timedelta(hours=2))
     client = as_role("supervisor")
     live = fetch(client)
@@ -211,7 +213,7 @@ def test_queued_file_keeps_the_source_that_was_shown(
     assert "no complete list at the moment" in client.get(page).content.decode()
 
 
-def test_saved_tab_without_a_mirror_shows_the_live_list_and_says_so(
+def test_saved_tab_without_a_mirror_shows_the_live_list_with_a_note(
     vendor: Simulator, as_role: Any
 ) -> None:
     mirror_rows(88, make_rows(59, 20), at=NOON)
@@ -222,7 +224,7 @@ def test_saved_tab_without_a_mirror_shows_the_live_list_and_says_so(
         assert re.search(r'data-source="(live|cache)"', results_of(text))
         assert "This VDN has no complete list at the moment" in text
         assert f'href="{LIST}export.csv"' in text
-    assert "no complete list" in fetch(client, answered=422, code="00604", tab="failed")
+    assert "no complete list" in fetch(client, expected_status=422, code="00604", tab="failed")
     assert client.get(API, {"tab": "open"}).status_code == 422
     assert client.get(f"{LIST}export.csv", {"tab": "failed"}).status_code == 422
 
@@ -234,7 +236,7 @@ def test_gone_reservation_is_found_while_the_mirror_is_off(vendor: Simulator, as
     MirrorState.objects.update(enabled=False)
     client = as_role("supervisor")
     assert 'data-state="gone"' in fetch(client, f"{LIST}{rows[0]['appointId']}/")
-    fetch(client, f"{LIST}{rows[1]['appointId']}/", answered=404)
+    fetch(client, f"{LIST}{rows[1]['appointId']}/", expected_status=404)
 
 
 def test_jump_beyond_the_ends_leads_back(vendor: Simulator, as_role: Any) -> None:
@@ -267,12 +269,12 @@ def test_names_of_the_complete_list_are_filters_before_any_page_has_shown_them(
             assert answer.json()["count"] == 3
             cache.clear()
     # Who sees masked names does not find a number in them.
-    assert fetch(as_role("auditor"), answered=422, agent="13800138000 Ann")
+    assert fetch(as_role("auditor"), expected_status=422, agent="13800138000 Ann")
     assert len(ids(fetch(as_role("supervisor"), tab="all", agent="13800138000 Ann"))) == 1
 
 
 def test_agent_does_not_learn_names_of_others_by_filtering(vendor: Simulator, as_role: Any) -> None:
     rows = [make_row(1, userAccount="117", taskId="secret", taskName="Merger")]
     mirror_rows(88, rows, at=NOON)
-    assert fetch(as_role("agent"), answered=422, task="Merger (draft)")
+    assert fetch(as_role("agent"), expected_status=422, task="Merger (draft)")
     assert 'value="Merger"' in fetch(as_role("agent"), task="Merger")

@@ -1,4 +1,4 @@
-"""Lists of the mirror: counts, states, order, pages, the past, and what many viewers cost."""
+"""Lists of the mirror: counts, states, order, pages, past times, and the cost of many viewers."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_list_is_live_during_the_first_round_and_shows_its_progress(
     assert "4,300 of 10,800 rows" in partial
 
 
-def test_old_mirror_replaces_the_live_list_while_the_vendor_is_away(
+def test_old_mirror_replaces_the_live_list_while_the_vendor_is_unavailable(
     now: Any, vendor: Simulator, as_role: Any
 ) -> None:
     mirror_rows(88, make_rows(25, 40), at=NOON - timedelta(hours=2))
@@ -271,7 +271,7 @@ def test_long_list_can_be_sorted_by_its_due_time_only(
     assert "can be sorted by their due time only" in text
 
 
-def test_today_has_every_hour_of_a_day_of_twenty_five(db: None) -> None:
+def test_today_has_every_hour_of_a_day_with_twenty_five_hours(db: None) -> None:
     """M31: Berlin puts its clocks back on 25 October 2026."""
     noon = datetime(2026, 10, 25, 11, tzinfo=UTC)
     scope = create_scope(Role.SUPERVISOR)

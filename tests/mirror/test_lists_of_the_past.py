@@ -27,9 +27,8 @@ LI = {"userAccount": "117", "userName": "Li", "failCode": "00604", "beginTime": 
 
 
 @pytest.fixture
-def story(vendor: Simulator, people: dict[str, User]) -> Iterator[None]:
-    """At nine reservation 1 was Wei's and open; at noon it is Li's and failed, and the task of both
-    has another name and status."""
+def past_rows(vendor: Simulator, people: dict[str, User]) -> Iterator[None]:
+    """Reservation 1: open and Wei's at nine, failed and Li's at noon, when its task has changed."""
     mirror_rows(88, [make_row(1, **WEI), make_row(2, **WEI)], at=NINE - timedelta(minutes=1))
     task = {"taskName": "Surveys", "taskStatus": "3"}
     rows = [make_row(1, **WEI | LI, **task), make_row(2, **WEI, **task)]
@@ -38,9 +37,11 @@ def story(vendor: Simulator, people: dict[str, User]) -> Iterator[None]:
         yield
 
 
-def fetch(client: Client, address: str = LIST, answered: int = 200, **parameters: Any) -> str:
+def fetch(
+    client: Client, address: str = LIST, expected_status: int = 200, **parameters: Any
+) -> str:
     answer = client.get(address, parameters, headers={"HX-Request": "true"})
-    assert answer.status_code == answered, answer.content
+    assert answer.status_code == expected_status, answer.content
     return html.unescape(answer.content.decode())
 
 
@@ -48,7 +49,7 @@ def count(client: Client, **parameters: Any) -> int:
     return len(rows_of(fetch(client, tab="all", **parameters)))
 
 
-def test_names_and_task_status_are_searched_as_they_were(story: None, as_role: Any) -> None:
+def test_names_and_task_status_are_searched_as_they_were(past_rows: None, as_role: Any) -> None:
     client = as_role("supervisor")
     asked = {"q": "renewals", "status": "2"}
     for name, value in asked.items():
@@ -60,7 +61,7 @@ def test_names_and_task_status_are_searched_as_they_were(story: None, as_role: A
     assert count(client, q="li") == 1
 
 
-def test_past_list_says_that_its_completeness_is_not_known(story: None, as_role: Any) -> None:
+def test_past_list_says_that_its_completeness_is_not_known(past_rows: None, as_role: Any) -> None:
     text = fetch(as_role("supervisor"), as_of=THEN)
     assert 'data-complete="false"' in results_of(text)
     assert "As it was known at" in text
@@ -68,7 +69,7 @@ def test_past_list_says_that_its_completeness_is_not_known(story: None, as_role:
     assert "is-partial" not in text
 
 
-def test_row_of_a_past_list_opens_as_it_was_then(story: None, as_role: Any) -> None:
+def test_row_of_a_past_list_opens_as_it_was_then(past_rows: None, as_role: Any) -> None:
     client = as_role("supervisor")
     shown = fetch(client, as_of=THEN, tab="all", sort="-agent", q="wei", size=50, task="11")
     url = next(row["url"] for row in rows_of(shown) if row["id"].endswith("1"))
@@ -90,13 +91,13 @@ def test_row_of_a_past_list_opens_as_it_was_then(story: None, as_role: Any) -> N
 
 
 def test_agent_opens_a_row_of_the_past_that_was_theirs_and_not_its_present(
-    story: None, as_role: Any
+    past_rows: None, as_role: Any
 ) -> None:
     agent = as_role("agent")
     panel = fetch(agent, FIRST, as_of=THEN)
     assert "Wei" in panel
     assert not re.search(r"\bLi\b|117|00604", panel)
-    fetch(agent, FIRST, answered=404)
+    fetch(agent, FIRST, expected_status=404)
     # A number is revealed to whom the reservation is now.
     assert "data-reveal" not in panel
     asked = {"reason": "Calling the customer back"}
@@ -105,7 +106,7 @@ def test_agent_opens_a_row_of_the_past_that_was_theirs_and_not_its_present(
     fetch(agent, FIRST, as_of=later)
 
 
-def test_time_of_the_list_and_jump_are_removable_filters(story: None, as_role: Any) -> None:
+def test_time_of_the_list_and_jump_are_removable_filters(past_rows: None, as_role: Any) -> None:
     client = as_role("supervisor")
     text = fetch(client, tab="all", as_of=THEN, jump=THEN, type="1")
     removals = dict(re.findall(r'href="([^"]*)" data-filter="(\w+)"', text))

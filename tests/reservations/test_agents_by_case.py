@@ -1,5 +1,5 @@
-"""Two agents whose accounts differ by case alone see nothing of each other, whatever the vendor
-takes for equal."""
+"""Two agents whose accounts differ only in case see nothing of each other, even if the vendor
+treats the accounts as equal."""
 
 from __future__ import annotations
 

@@ -54,7 +54,9 @@ def test_bad_input_is_refused_without_a_call(
     assert list(vendor.calls) == []
 
 
-def test_valid_filters_are_kept_beside_an_invalid_one(vendor: Simulator, as_role: Any) -> None:
+def test_valid_filters_stay_in_the_form_beside_an_invalid_one(
+    vendor: Simulator, as_role: Any
+) -> None:
     answer = as_role("supervisor").get(f"{LIST}?called_no=123&page=abc&agent=116")
     text = answer.content.decode()
     assert 'value="123"' in text
@@ -96,6 +98,8 @@ def test_separators_in_a_pasted_number_are_accepted(vendor: Simulator, as_role: 
 
 
 @cases("appoint_id", ["%00", "%ff", "..%2f", "a" * 300, "<b>"])
-def test_odd_reservation_id_is_not_found(vendor: Simulator, as_role: Any, appoint_id: str) -> None:
+def test_malformed_reservation_id_is_not_found(
+    vendor: Simulator, as_role: Any, appoint_id: str
+) -> None:
     answer = as_role("supervisor").get(f"{LIST}{appoint_id}/", headers={"HX-Request": "true"})
     assert answer.status_code in {404, 422}

@@ -39,14 +39,14 @@ def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboard.reservations.export_file.MOST_AT_ONCE", 100)
 
 
-def rows_in(answer: Any) -> list[dict[str, str]]:
+def parse_rows(answer: Any) -> list[dict[str, str]]:
     assert answer.status_code == 200, answer.content.decode()
     text = answer.getvalue().decode("utf-8-sig")
     answer.close()
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def shown(client: Client, **query: str) -> list[dict[str, str]]:
+def read_list(client: Client, **query: str) -> list[dict[str, str]]:
     """Return the rows of every page of the list."""
     found: list[dict[str, str]] = []
     while True:
@@ -57,11 +57,11 @@ def shown(client: Client, **query: str) -> list[dict[str, str]]:
             return found
 
 
-def compared(row: dict[str, str]) -> tuple[str, ...]:
+def get_compared_values(row: dict[str, str]) -> tuple[str, ...]:
     return tuple(row.get(name, "").lstrip("'") for name in ("Called number", "Agent account"))
 
 
-def of_list(row: dict[str, str]) -> tuple[str, ...]:
+def get_list_values(row: dict[str, str]) -> tuple[str, ...]:
     return row["calledNo"].strip().replace("—", ""), row.get("userAccount", "").replace("—", "")
 
 
@@ -75,9 +75,11 @@ def test_file_has_the_rows_of_the_list_in_its_order(
     vendor: Simulator, as_role: Any, begin: str, role: str, agent: str
 ) -> None:
     client, query = as_role(role), {"begin": begin, "agent": agent}
-    listed = shown(client, **query)
+    listed = read_list(client, **query)
     assert listed
-    assert [compared(row) for row in rows_in(client.get(CSV, query))] == list(map(of_list, listed))
+    assert [get_compared_values(row) for row in parse_rows(client.get(CSV, query))] == list(
+        map(get_list_values, listed)
+    )
 
 
 def test_file_has_every_row_once_and_is_described_and_recorded(supervisor: Client) -> None:
@@ -85,7 +87,7 @@ def test_file_has_every_row_once_and_is_described_and_recorded(supervisor: Clien
     assert answer.headers["X-Row-Count"] == "600"
     assert "vdn-88" in answer.headers["Content-Disposition"]
     assert "VDN: 88 Support" in unquote(answer.headers["X-Export-Facts"])
-    assert len(rows_in(answer)) == 600
+    assert len(parse_rows(answer)) == 600
     (event,) = AuditEvent.objects.filter(action=AuditAction.RESERVATIONS_EXPORTED)
     assert (event.detail["rows"], event.detail["kind"]) == (600, "csv")
 
@@ -115,7 +117,7 @@ def test_number_is_masked_in_the_file_and_in_its_facts(
     settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=frozenset())
     answer: Any = as_role("supervisor").get(CSV, {"called_no": number})
     facts = unquote(answer.headers["X-Export-Facts"])
-    (row,) = rows_in(answer)
+    (row,) = parse_rows(answer)
     assert "138" in row["Called number"]
     assert not found_in([str(row), facts], {number})
 
@@ -140,7 +142,7 @@ def test_vendor_failure_during_an_export_gives_a_notice_and_no_file(
 
 def test_list_that_changes_once_is_read_again(supervisor: Client, vendor: Simulator) -> None:
     vendor.faults.add("wrong_total", operation=LIST_RESERVATIONS, times=1, from_call=4)
-    assert len(rows_in(supervisor.get(CSV))) == 600
+    assert len(parse_rows(supervisor.get(CSV))) == 600
 
 
 def test_list_that_keeps_changing_is_refused(supervisor: Client, vendor: Simulator) -> None:
@@ -168,7 +170,7 @@ def test_long_list_is_exported_by_a_job(
     assert 'data-state="done"' in supervisor.get(page).content.decode()
     file = supervisor.get(f"{page}file/")
     assert "VDN: 88 Support" in unquote(file.headers["X-Export-Facts"])
-    assert len(rows_in(file)) == 600
+    assert len(parse_rows(file)) == 600
     assert AuditEvent.objects.filter(action=AuditAction.RESERVATIONS_DOWNLOADED).count() == 1
     for path in (page, f"{page}file/"):
         assert as_role("admin").get(path).status_code == 404
@@ -214,7 +216,7 @@ def test_cancelled_job_writes_no_file_and_can_be_started_again(
     monkeypatch.setitem(exports._renderers, "reservations", real)
     assert supervisor.post(f"{page}restart/").status_code == 303
     exports.run_queued()
-    assert len(rows_in(supervisor.get(f"{page}file/"))) == 600
+    assert len(parse_rows(supervisor.get(f"{page}file/"))) == 600
 
 
 def test_job_of_a_dead_worker_is_shown_as_abandoned_and_can_be_restarted(

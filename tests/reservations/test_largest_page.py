@@ -1,4 +1,4 @@
-"""A vendor whose largest page is smaller than ours, as the mirror learnt."""
+"""A vendor whose largest page is smaller than ours, as the mirror has found out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def supervisor(request: Any, vendor: Simulator, as_role: Any) -> Client:
     return found
 
 
-def test_pages_and_files_keep_to_the_largest_page_of_the_vendor(supervisor: Client) -> None:
+def test_pages_and_files_respect_the_largest_page_of_the_vendor(supervisor: Client) -> None:
     ids = [
         row["id"]
         for page in ("1", "2", "12")

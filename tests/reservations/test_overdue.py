@@ -19,14 +19,14 @@ CHANGE = "/admin/isales_proxy/vdn/88/change/"
 
 
 def add(vendor: Simulator, call_type: str) -> None:
-    """One open reservation for noon (UTC), with a number of its own."""
+    """Add one open reservation for noon (UTC) with a unique number."""
     ms = int(NOON.timestamp() * 1000)
     row = {"appointId": "1", "calledNo": "70001", "callType": call_type, "appointTime": ms}
     vendor.add_rows(88, [row | {"timeout": "false"}])
 
 
-def seen(client: Any) -> tuple[str, str, str]:
-    """The state in list, panel and JSON."""
+def get_states(client: Any) -> tuple[str, str, str]:
+    """Return the state in list, panel and JSON."""
     (row,) = rows_of(client.get(PAGE, {"called_no": "70001"}).content.decode())
     panel = client.get(f"{PAGE}1/", {"called_no": "70001"}, headers={"HX-Request": "true"})
     text = panel.content.decode()
@@ -54,7 +54,7 @@ def test_overdue_begins_after_the_due_time_and_the_grace(
 ) -> None:
     add(vendor, call_type)
     with time_machine.travel(NOON + timedelta(seconds=seconds), tick=False):
-        assert seen(as_role("supervisor")) == (state, state, state)
+        assert get_states(as_role("supervisor")) == (state, state, state)
 
 
 def test_time_left_counts_to_the_due_time(vendor: Simulator, as_role: Any) -> None:
@@ -75,10 +75,10 @@ def test_grace_comes_from_the_environment(vendor: Simulator, as_role: Any, setti
     add(vendor, MANUAL)
     settings.LATE_GRACE_SECONDS = 600
     with time_machine.travel(NOON + timedelta(minutes=9), tick=False):
-        assert seen(as_role("supervisor")) == ("soon",) * 3
+        assert get_states(as_role("supervisor")) == ("soon",) * 3
     settings.LATE_GRACE_SECONDS = 0
     with time_machine.travel(NOON + timedelta(seconds=1), tick=False):
-        assert seen(as_role("supervisor")) == ("overdue",) * 3
+        assert get_states(as_role("supervisor")) == ("overdue",) * 3
 
 
 def test_admin_sets_the_grace_of_a_vdn(vendor: Simulator, as_role: Any) -> None:
@@ -91,8 +91,8 @@ def test_admin_sets_the_grace_of_a_vdn(vendor: Simulator, as_role: Any) -> None:
     assert admin.post(CHANGE, form | {"late_grace_seconds": "0"}).status_code == 302
     assert Vdn.objects.get(pk=88).late_grace_seconds == 0
     with time_machine.travel(NOON + timedelta(seconds=1), tick=False):
-        assert seen(as_role("supervisor")) == ("overdue",) * 3
+        assert get_states(as_role("supervisor")) == ("overdue",) * 3
     again = form_of(admin.get(CHANGE).content.decode())
     admin.post(CHANGE, again | {"late_grace_seconds": ""})
     with time_machine.travel(NOON + timedelta(seconds=1), tick=False):
-        assert seen(as_role("supervisor")) == ("dialling",) * 3
+        assert get_states(as_role("supervisor")) == ("dialling",) * 3

@@ -22,7 +22,7 @@ IDENTIFIERS = ["appointId", "userAccount", "taskId", "callFlag"]
 
 @pytest.fixture
 def number(vendor: Simulator) -> str:
-    """A number that is to be called, and that was reached since, and before, that was agreed."""
+    """A number with an open reservation, and answered ones from before and after it was made."""
     common = {"calledNo": "70001", "callType": "1", "taskStatus": "2", "taskId": "1106025109"}
     answered = {"failCode": "00000", "userName": "Maria Silva"}
     rows = [
@@ -65,7 +65,7 @@ def test_panel_shows_labels_of_codes_and_raw_codes_below(number: str, as_role: A
     assert value('data-raw="taskStatus"') == "2"
 
 
-def test_panel_says_that_the_customer_was_already_reached(number: str, as_role: Any) -> None:
+def test_panel_shows_that_the_customer_was_already_reached(number: str, as_role: Any) -> None:
     client = as_role("supervisor")
     with time_machine.travel("2025-05-15T12:05:00Z", tick=False):
         said = panel(client, "1", "related/")

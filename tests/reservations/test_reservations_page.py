@@ -21,7 +21,7 @@ FRAGMENT = {"HX-Request": "true"}
 
 @pytest.fixture
 def supervisor(vendor: Simulator, as_role: Any) -> Any:
-    """A supervisor whose code table has been read, so that pages cost what they always cost."""
+    """A supervisor whose code table is cached already, so that pages have their usual cost."""
     client = as_role("supervisor")
     client.get(LIST)
     vendor.calls.clear()
@@ -130,18 +130,18 @@ def test_every_link_keeps_every_filter(supervisor: Any) -> None:
 def test_fragment_stays_small_with_many_filters(
     clock: Traveller, supervisor: Any, agents: int
 ) -> None:
-    assert len(filtered(supervisor, range(100, 100 + agents))) <= 64 * 1024
+    assert len(fetch_filtered(supervisor, range(100, 100 + agents))) <= 64 * 1024
 
 
 def test_each_agent_of_the_filter_adds_few_bytes(clock: Traveller, supervisor: Any) -> None:
-    """The same rows: nobody has the accounts that are added."""
+    """The rows stay the same, since no row has the added accounts."""
     few, many = range(100, 125), [*range(100, 125), *range(900, 975)]
-    grown = len(filtered(supervisor, many)) - len(filtered(supervisor, few))
+    grown = len(fetch_filtered(supervisor, many)) - len(fetch_filtered(supervisor, few))
     assert 0 < grown <= 75 * 200
 
 
-def filtered(supervisor: Any, agents: Iterable[int]) -> bytes:
-    """The fragment of the longest address that fifty rows have."""
+def fetch_filtered(supervisor: Any, agents: Iterable[int]) -> bytes:
+    """Fetch the fragment of fifty rows with the longest address."""
     asked = "&".join(f"agent={number}" for number in agents)
     answer = supervisor.get(
         f"{LIST}?size=50&called_no=6&begin=2025-05-15T00:00&end=2036-05-16T00:00&{asked}",
@@ -213,7 +213,7 @@ def test_rows_without_any_field_are_listed(supervisor: Any, vendor: Simulator) -
     ],
     ids=lambda fields: next(iter(fields)),
 )
-def test_odd_row_does_not_break_the_list(
+def test_row_with_unusual_values_does_not_break_the_list(
     supervisor: Any, vendor: Simulator, fields: dict[str, Any]
 ) -> None:
     vendor.add_rows(88, [{"appointId": "51", "calledNo": "7080"} | fields])

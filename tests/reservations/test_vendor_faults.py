@@ -185,7 +185,7 @@ def test_old_answer_shows_its_age_within_the_first_minute(vendor: Simulator, as_
 def test_wrong_page_size_of_the_vendor_is_reported_briefly(
     supervisor: Any, vendor: Simulator
 ) -> None:
-    """Five thousand rows to a question for 25 are neither shown nor kept."""
+    """Five thousand rows for a page of 25 are neither shown nor cached."""
     rows = [{"appointId": str(n), "calledNo": "990022", "taskName": "x" * 200} for n in range(5000)]
     body = json.dumps({"resultCode": "0200000", "data": rows, "totalCount": len(rows)})
     vendor.faults.add(
