@@ -72,6 +72,26 @@ class RowFormatter(CodeFormatter):
             return self.times.late(-status.left)
         return self.times.relative(row.appoint_time) if row.appoint_time else ""
 
+    def format_value(self, row: Reservation, name: str) -> str:
+        """Return the text of the field `name` of `Reservation`."""
+        value = getattr(row, name)
+        match name:
+            case "appoint_time" | "begin_time" | "end_time" | "create_time":
+                return self.times.exact(value)
+            case "call_type":
+                return get_label(value, self.labels.types)
+            case "task_status":
+                return get_label(value, self.labels.statuses)
+            case "timeout":
+                return "" if value is None else _("Yes") if value else _("No")
+            case "fail_code":
+                return self.format_code(value)
+            case "user_name":
+                return value or row.user_account or ""
+            case "task_name":
+                return value or row.task_id or ""
+        return value or ""
+
 
 @dataclass(frozen=True)
 class _Labels:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,17 +16,13 @@ from isales_proxy.privacy.field_policies import RESERVATION_FIELDS
 from isales_proxy.reservations.history import HistoryEntry
 from isales_proxy.reservations.mirrored import MirroredReservation
 
-FormatValue = Callable[[Reservation, str, RowFormatter], str]
-
 # The fields that are shown of a reservation that went.
 _FIELDS_OF_GONE: Final = ("appoint_time", "user_name", "fail_code")
 # Names are shown instead of accounts and IDs.
 _SHOWN_AS: Final = {"user_account": "user_name", "task_id": "task_name"}
 
 
-def build_history(
-    entries: Iterable[HistoryEntry], formatter: RowFormatter, format_value: FormatValue
-) -> list[dict[str, Any]]:
+def build_history(entries: Iterable[HistoryEntry], formatter: RowFormatter) -> list[dict[str, Any]]:
     """Build the entries of `reservations/_history.html`, the oldest first."""
     return [
         {
@@ -35,7 +31,7 @@ def build_history(
             "when": _format_when(entry, formatter.times),
             "by": entry.by.isoformat(),
             "after": entry.after.isoformat() if entry.after else "",
-            "lines": _build_lines(entry, formatter, format_value),
+            "lines": _build_lines(entry, formatter),
         }
         for entry in entries
     ]
@@ -71,9 +67,7 @@ def format_interval(after: datetime | None, by: datetime, times: TimeFormatter) 
     return _("between %(begin)s and %(end)s") % {"begin": begin, "end": end}
 
 
-def _build_lines(
-    entry: HistoryEntry, formatter: RowFormatter, format_value: FormatValue
-) -> list[dict[str, str]]:
+def _build_lines(entry: HistoryEntry, formatter: RowFormatter) -> list[dict[str, str]]:
     """Build one line per field: its label, its old and its new value."""
     before, row = entry.before, entry.row
 
@@ -82,7 +76,7 @@ def _build_lines(
         return {"field": name, "label": str(label), "from": old, "to": new, "code": code}
 
     def read(found: Reservation | None, name: str) -> str:
-        return format_value(found, name, formatter) if found is not None else ""
+        return formatter.format_value(found, name) if found is not None else ""
 
     if entry.change is ChangeKind.APPEARED:
         if not _get_creation(entry):

@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.reservations.columns import RowFormatter, create_row_formatter, get_label
+from dashboard.reservations.columns import RowFormatter, create_row_formatter
 from dashboard.reservations.history import build_history, describe_absence
 from dashboard.ui.code_labels import explain_result
 from dashboard.ui.columns import NOTHING
@@ -48,7 +48,6 @@ _CODES: Final[dict[str, str | Promise]] = {
     "task_status": gettext_lazy("Task status code"),
 }
 _TITLE: Final = "called_no"
-_TIMES: Final = frozenset({"appoint_time", "begin_time", "end_time", "create_time"})
 
 
 def create_panel(
@@ -110,7 +109,7 @@ def build_content(
             scope.vdn.pk, formatter.book, row.fail_code, formatter.language
         ),
         "absence": describe_absence(row, formatter.times),
-        "history": build_history(entries, formatter, _format_value),
+        "history": build_history(entries, formatter),
         "as_of_text": formatter.times.clock(found.as_of),
         "reveal": reveal,
     }
@@ -173,7 +172,7 @@ def _build_field(
 ) -> dict[str, Any]:
     field = RESERVATION_FIELDS[name]
     raw = getattr(row, name)
-    text = _format_value(row, name, formatter)
+    text = formatter.format_value(row, name)
     is_readable = not (masked and field.holds is Content.NUMBER)
     return {
         "field": field.vendor_name,
@@ -182,24 +181,6 @@ def _build_field(
         "code": raw if name == "fail_code" and raw else "",
         "copy": raw if raw and field.copied and is_readable else "",
     }
-
-
-def _format_value(row: Reservation, name: str, formatter: RowFormatter) -> str:
-    if name in _TIMES:
-        return formatter.times.exact(getattr(row, name))
-    if name == "call_type":
-        return get_label(row.call_type, formatter.labels.types)
-    if name == "task_status":
-        return get_label(row.task_status, formatter.labels.statuses)
-    if name == "timeout":
-        return "" if row.timeout is None else _("Yes") if row.timeout else _("No")
-    if name == "fail_code":
-        return formatter.format_code(row.fail_code)
-    if name == "user_name":
-        return row.user_name or row.user_account or ""
-    if name == "task_name":
-        return row.task_name or row.task_id or ""
-    return getattr(row, name) or ""
 
 
 def _build_related_row(
