@@ -60,7 +60,7 @@ _TASK_ID: Final = re.compile(r"[0-9A-Za-z_-]*")
 _CODE: Final = re.compile(r"[0-9A-Za-z_-]{1,32}")
 MOST_CODES: Final = 20
 LONGEST_CODES: Final = 400
-_QUERY_FIELDS: Final = {
+QUERY_FIELDS: Final = {
     "agent": "agents",
     "task": "task_id",
     "q": "text",
@@ -69,7 +69,7 @@ _QUERY_FIELDS: Final = {
     "status": "task_status",
 }
 """Parameter → field of `ListQuery`, where their names differ."""
-_PARAMETERS: Final = {field: name for name, field in _QUERY_FIELDS.items()}
+_PARAMETERS: Final = {field: name for name, field in QUERY_FIELDS.items()}
 _VIEWS: Final = {**dict.fromkeys(("tab", "source", "after", "before", "jump")), "sort": ""}
 """Parameters that do not select rows but their source, part, order or place, with empty values."""
 
@@ -403,7 +403,7 @@ class ReservationFilter(PageFilter):
 
     def query(self) -> ListQuery:
         """Return the frozen query; only after `is_valid()`."""
-        values = {_QUERY_FIELDS.get(name, name): each for name, each in self.cleaned_data.items()}
+        values = {QUERY_FIELDS.get(name, name): each for name, each in self.cleaned_data.items()}
         del values["range"]
         values["begin"], values["end"] = self.span
         if values["state"] and not values["tab"]:
