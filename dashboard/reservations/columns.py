@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import Final
 
-from django.utils import timezone
-from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from dashboard.ui.columns import (
     NOTHING,
@@ -21,19 +20,13 @@ from dashboard.ui.columns import (
     make_repeated_cell,
 )
 from dashboard.ui.row_formatting import CodeFormatter
-from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Scope
 from isales_proxy.client.records import Reservation
 from isales_proxy.reservations.forms import CALL_TYPES, TASK_STATUSES
 from isales_proxy.reservations.mirrored import MirroredReservation
 from isales_proxy.reservations.status import ReservationState, ReservationStatus, get_status
-from isales_proxy.result_codes import services as result_codes
-from isales_proxy.result_codes.book import CodeBook
 
 BUSINESS_RESULT: Final = gettext_lazy("Business result")
-# More than the rows of a page.
-_MOST_STATUSES: Final = 500
-
 _STILL_OPEN: Final = frozenset(
     {
         ReservationState.LATER,
@@ -47,24 +40,14 @@ _STILL_OPEN: Final = frozenset(
 class RowFormatter(CodeFormatter):
     """Formatter of reservation rows: the texts and settings that all rows of a page share."""
 
-    def __init__(
-        self, *, times: TimeFormatter, book: CodeBook, language: str, late_grace: timedelta
-    ) -> None:
-        super().__init__(times=times, book=book, language=language)
-        self.late_grace = late_grace
-        self.labels = _translate_labels(language)
-        # By the `id` of the row, which is stored too, so that no other object gets its ID.
-        self._statuses: dict[int, tuple[Reservation, ReservationStatus]] = {}
+    def __init__(self, scope: Scope, now: datetime | None = None) -> None:
+        super().__init__(scope, now)
+        self.late_grace = scope.vdn.late_grace
+        self.labels = _translate_labels(self.language)
 
     def get_status(self, row: Reservation) -> ReservationStatus:
-        """Return the status of a row at the time of this page, computed once for all its cells."""
-        known = self._statuses.get(id(row))
-        if known is None:
-            if len(self._statuses) >= _MOST_STATUSES:
-                self._statuses.clear()
-            known = row, get_status(row, self.times.now, late_grace=self.late_grace)
-            self._statuses[id(row)] = known
-        return known[1]
+        """Return the status of a row at the time of this page."""
+        return get_status(row, self.times.now, late_grace=self.late_grace)
 
     def format_distance(self, row: Reservation, status: ReservationStatus) -> str:
         """Return the distance to the due time: `in 9 min`, `18 min late`, `43 min ago`."""
@@ -116,16 +99,6 @@ def _translate_labels(_language: str) -> _Labels:
         not_expired=_("not expired"),
         cause=_("Cause %s"),
         business=str(BUSINESS_RESULT),
-    )
-
-
-def create_row_formatter(scope: Scope, now: datetime | None = None) -> RowFormatter:
-    """Create the formatter of one page in this VDN; `now` is aware."""
-    return RowFormatter(
-        times=TimeFormatter(now or timezone.now()),
-        book=result_codes.get_book(scope.vdn),
-        language=get_language() or "en",
-        late_grace=scope.vdn.late_grace,
     )
 
 

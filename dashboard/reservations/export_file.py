@@ -14,7 +14,7 @@ from django.http import HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from dashboard.reservations.columns import RESERVATION_COLUMNS, create_row_formatter
+from dashboard.reservations.columns import RESERVATION_COLUMNS, RowFormatter
 from dashboard.reservations.filters import describe_filters
 from dashboard.ui.columns import build_export, filter_columns
 from dashboard.ui.exports import (
@@ -112,7 +112,7 @@ def write_file(
             yield from page
 
     def write(found: AllRows) -> ExportTable:
-        formatter = create_row_formatter(scope, found.as_of)
+        formatter = RowFormatter(scope, found.as_of)
         table = build_export(
             filter_columns(RESERVATION_COLUMNS, scope),
             iterate(found),

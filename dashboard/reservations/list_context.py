@@ -18,7 +18,6 @@ from django.utils.translation import gettext as _
 from dashboard.reservations.columns import (
     RESERVATION_COLUMNS,
     RowFormatter,
-    create_row_formatter,
 )
 from dashboard.reservations.filters import MORE_FILTERS, build_chips, build_ranges
 from dashboard.reservations.source_bar import (
@@ -241,7 +240,7 @@ def _fill(
 ) -> None:
     """Add the rows of a page, their provenance, tabs and source bar."""
     facts, form, address = found.mirror, context.form, context.page.address
-    formatter = create_row_formatter(scope, now)
+    formatter = RowFormatter(scope, now)
     query = address.query()
     past = [pair for pair in address.view if pair[0] == "as_of"]
     row_query = query if len(query) <= _LONGEST_ROW_QUERY else urlencode(past)

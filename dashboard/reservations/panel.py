@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.reservations.columns import RowFormatter, create_row_formatter
+from dashboard.reservations.columns import RowFormatter
 from dashboard.reservations.history import build_history, describe_absence
 from dashboard.ui.code_labels import explain_result
 from dashboard.ui.columns import NOTHING
@@ -90,7 +90,7 @@ def build_content(
     """Build the `content` of a panel: a reservation and its history, as of a past time or now."""
     row = found.row
     appoint_id = row.appoint_id or ""
-    formatter = create_row_formatter(scope, as_of)
+    formatter = RowFormatter(scope, as_of)
     status = formatter.get_status(row)
     dial_text, reveal = "", None
     if status.dial_at is not None and status.dial_at != row.appoint_time:
@@ -117,7 +117,7 @@ def build_content(
 
 def create_related(scope: Scope, found: RelatedReservations) -> dict[str, Any]:
     """Create the context of `reservations/_related.html`."""
-    formatter = create_row_formatter(scope)
+    formatter = RowFormatter(scope)
     answered, open_text = None, ""
     if found.answered:
         answered = _build_answered(scope, found.answered, formatter, found.task_id)

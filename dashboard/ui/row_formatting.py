@@ -14,7 +14,6 @@ from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Scope
 from isales_proxy.models import WriteBackState
 from isales_proxy.result_codes import services as result_codes
-from isales_proxy.result_codes.book import CodeBook
 
 # Tones of badges; their texts say the same.
 WRITE_BACK_TONES: Final[dict[str, str]] = {
@@ -29,13 +28,14 @@ WRITE_BACK_TONES: Final[dict[str, str]] = {
 class CodeFormatter:
     """Facts that all rows of a page share: times, language, code table."""
 
-    def __init__(self, *, times: TimeFormatter, book: CodeBook, language: str) -> None:
-        self.times = times
-        self.book = book
-        self.language = language
+    def __init__(self, scope: Scope, now: datetime | None = None) -> None:
+        """Create the formatter of one page at `now` (aware)."""
+        self.times = TimeFormatter(now or timezone.now())
+        self.book = result_codes.get_book(scope.vdn)
+        self.language = get_language() or "en"
         self.unknown_code = (
-            _("unknown code (table of %s)") % times.short(book.read_at)
-            if book.read_at
+            _("unknown code (table of %s)") % self.times.short(self.book.read_at)
+            if self.book.read_at
             else _("code table not loaded yet")
         )
 
@@ -45,12 +45,3 @@ class CodeFormatter:
             return NOTHING
         meaning = self.book.get(code)
         return (meaning.text(self.language) if meaning else "") or self.unknown_code
-
-
-def create_code_formatter(scope: Scope, now: datetime | None = None) -> CodeFormatter:
-    """Create the formatter of one page in this VDN; `now` is aware."""
-    return CodeFormatter(
-        times=TimeFormatter(now or timezone.now()),
-        book=result_codes.get_book(scope.vdn),
-        language=get_language() or "en",
-    )

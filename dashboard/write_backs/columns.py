@@ -6,17 +6,15 @@ from datetime import datetime
 from typing import Final
 
 from django.urls import reverse
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext_lazy
 
 from dashboard.ui.columns import NOTHING, Cell, Column, ExportColumn, export_attribute
 from dashboard.ui.local_lists import without_sort
 from dashboard.ui.row_formatting import WRITE_BACK_TONES, CodeFormatter
-from dashboard.ui.times import TimeFormatter
 from dashboard.write_backs import labels
 from isales_proxy.access import Permission, Scope
 from isales_proxy.models import WriteBack
 from isales_proxy.outbound import tasks
-from isales_proxy.result_codes import services as result_codes
 from isales_proxy.write_backs import queries
 
 
@@ -24,11 +22,7 @@ class WriteBackFormatter(CodeFormatter):
     """Facts that all rows of a page share. `now` is aware."""
 
     def __init__(self, scope: Scope, now: datetime) -> None:
-        super().__init__(
-            times=TimeFormatter(now),
-            book=result_codes.get_book(scope.vdn),
-            language=get_language() or "en",
-        )
+        super().__init__(scope, now)
         self.vdn_id = scope.vdn.pk
         self.names = tasks.get_known_tasks(scope=scope)
 

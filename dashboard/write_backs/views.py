@@ -30,7 +30,7 @@ from dashboard.ui.list_page import SORT, add_sort_field, get_order
 from dashboard.ui.local_lists import render_export
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.row_formatting import create_code_formatter
+from dashboard.ui.row_formatting import CodeFormatter
 from dashboard.ui.times import TimeFormatter
 from dashboard.write_backs import columns, form_fields, labels, list_context
 from dashboard.write_backs.columns import Columns
@@ -332,7 +332,7 @@ def _render_review(
         "vdn_id": scope.vdn.pk,
         "form": open_form,
         "facts": labels.list_details(
-            body, scope.vdn, create_code_formatter(scope), tasks.get_known_tasks(scope=scope)
+            body, scope.vdn, CodeFormatter(scope), tasks.get_known_tasks(scope=scope)
         ),
         "json": labels.format_json(body),
         "given": [

@@ -43,14 +43,14 @@ from isales_proxy.reservations.pages import AllRows, FoundReservation, ListChang
 from isales_proxy.result_codes import services as result_codes
 from isales_proxy.vendor import call_budget, gateway
 
-KEEP_SECONDS: Final = 6 * 60 * 60
 RELATED_ROWS: Final = 25
-ROW_FRESH: Final = timedelta(minutes=1)
 
 # Simultaneous vendor calls of all exports of a process together.
 PAGES_AHEAD: Final = 8
 
+_CACHE_S: Final = 6 * 60 * 60
 _PAGE_CAP_CACHE_S: Final = 60
+_ROW_FRESH: Final = timedelta(minutes=1)
 _SEARCH_PAGES: Final = 5
 _SEARCH_PAGE_SIZE: Final = 100
 
@@ -58,8 +58,7 @@ _SEARCH_PAGE_SIZE: Final = 100
 _ROW_CACHE_INTERVAL: Final = timedelta(seconds=30)
 _MOST_REMEMBERED: Final = 5000
 
-_responses: ResponseCache[Page[Reservation]] = ResponseCache("page", keep=KEEP_SECONDS)
-
+_responses: ResponseCache[Page[Reservation]] = ResponseCache("page", keep=_CACHE_S)
 
 # Rows that this process has cached in the past seconds, by VDN and ID.
 _cached_rows: dict[tuple[int, str], FoundReservation] = {}
@@ -206,7 +205,7 @@ def fetch_one(
     if cached is None:
         return _find_on_page(scope, appoint_id, query, max_wait_s)
     own = cached if _filter_visible(scope, (cached.row,))[1] else None
-    if timezone.now() - cached.as_of < ROW_FRESH:
+    if timezone.now() - cached.as_of < _ROW_FRESH:
         return own
     by_number = _query_by_number(cached.row)
     try:
@@ -217,7 +216,7 @@ def fetch_one(
 
 
 def get_last_seen(*, scope: Scope, appoint_id: str) -> Reservation | None:
-    """Return the reservation as last seen within `KEEP_SECONDS`, without a vendor call."""
+    """Return the reservation as last seen within `_CACHE_S`, without a vendor call."""
     cached = _get_cached(scope, appoint_id)
     return cached.row if cached and _filter_visible(scope, (cached.row,))[1] else None
 
@@ -355,7 +354,7 @@ def _cache_rows(scope: Scope, response: CachedResponse[Page[Reservation]]) -> No
     keys = hash_keys([ident for _vdn_id, ident in new])
     caches["rows"].set_many(
         {f"{vdn_id}:{key}": found for key, found in zip(keys, new.values(), strict=True)},
-        KEEP_SECONDS,
+        _CACHE_S,
     )
     with _lock:
         if len(_cached_rows) + len(new) > _MOST_REMEMBERED:
