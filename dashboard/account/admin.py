@@ -1,7 +1,7 @@
 """Removal of allauth's tables from Django's admin.
 
-There second factors, sessions and links to single sign-on could be created past the audit and past
-the limits of an admin.
+There second factors, sessions and accounts of single sign-on could be created without audit and
+beyond the permissions of an admin.
 """
 
 from __future__ import annotations

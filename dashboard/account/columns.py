@@ -18,7 +18,7 @@ from isales_proxy.models import ApiToken
 
 
 def has_ended(token: ApiToken, now: datetime) -> bool:
-    """Tell whether the token opens nothing any more at `now` (aware)."""
+    """Tell whether the token has expired at `now` (aware)."""
     return token.expiry is None or token.expiry <= now
 
 
@@ -95,7 +95,7 @@ class SessionRow:
 
 @dataclass
 class SessionFormatter(LocalFormatter):
-    """Also the token of the forms that end a session."""
+    """Facts that all rows share, with the CSRF token of the forms that end a session."""
 
     csrf_token: str = ""
 

@@ -1,5 +1,5 @@
-"""Codes of a second factor and changes of a password: each code is good once, guesses are limited,
-and whoever guesses too much goes into the audit."""
+"""Forms of log-in, second factor and password: each code is valid once, and guesses are limited and
+audited."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _LimitedCodeForm(CleanedInput):
     authenticator: Authenticator
 
     def clean_code(self) -> str:
-        """Return the right code. Raises ValidationError."""
+        """Return the correct code. Raises ValidationError."""
         limit = sign_in_attempts.CODES_BY_PERSON
         attempt = count_attempt(self.user.username, (limit, str(self.user.pk)))
         try:
@@ -82,14 +82,14 @@ class SetUpForm(CleanedInput, ActivateTOTPForm):
         secret = context.request.session.get(SECRET_SESSION_KEY)
         super().__init__(*args, **kwargs)
         if secret and was_refused(context.request):
-            # The app has this one by now: after a mistyped code it stays.
+            # The app has this secret already, so it stays after a mistyped code.
             self.secret = context.request.session[SECRET_SESSION_KEY] = secret
 
     def clean_code(self) -> str:
-        """Return the right code, unless it was used before. Raises ValidationError."""
+        """Return the correct code, unless it was used before. Raises ValidationError."""
         code = str(super().clean_code())
         adapter = get_adapter()
-        # Of a log-in allauth notes the code as used, of a set-up it does not. Never saved.
+        # allauth marks a code as used at a log-in, but not at the set-up. This object is not saved.
         app = Authenticator(
             user=self.user,
             type=Authenticator.Type.TOTP,
@@ -101,7 +101,7 @@ class SetUpForm(CleanedInput, ActivateTOTPForm):
 
 
 class _PlainFields:
-    """Fields without placeholders: their labels stand above them."""
+    """Fields without placeholders, since their labels are above them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -111,12 +111,11 @@ class _PlainFields:
 
 
 class OwnPasswordAgainForm(_PlainFields, CleanedInput, PasswordAgainForm):
-    """Form that asks for the password again of somebody without a second factor."""
+    """Form of the password at a reauthentication of a person without a second factor."""
 
 
 class OwnPasswordForm(_PlainFields, CleanedInput, ChangePasswordForm):
-    """Form that changes one's own password. It asks for the current one; wrong ones count like
-    those of a log-in."""
+    """Form that changes one's own password; wrong current passwords count like log-ins."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -125,7 +124,7 @@ class OwnPasswordForm(_PlainFields, CleanedInput, ChangePasswordForm):
         self.fields["password2"].label = _("New password, again")
 
     def clean_oldpassword(self) -> str:
-        """Return the right password. Raises ValidationError."""
+        """Return the correct password. Raises ValidationError."""
         name = self.user.get_username()
         attempt = count_password(context.request, name)
         try:
@@ -137,7 +136,7 @@ class OwnPasswordForm(_PlainFields, CleanedInput, ChangePasswordForm):
         return typed
 
     def clean(self) -> Any:
-        """Refuse the password that the person has already, at its field."""
+        """Refuse a new password that equals the current one."""
         found = super().clean()
         given = self.cleaned_data
         if "oldpassword" in given and given.get("password1") == given["oldpassword"]:
@@ -146,10 +145,9 @@ class OwnPasswordForm(_PlainFields, CleanedInput, ChangePasswordForm):
 
 
 def _is_first_use(user: Any, code: str) -> bool:
-    """Tell whether an app's code is new, and note it as used.
+    """Tell whether an app's code was not used before, and mark it as used.
 
-    allauth notes it for one step, and in the cache alone; by the tolerance a code is good for
-    longer than that.
+    allauth marks it for one step, only in the cache; with the tolerance a code is valid for longer.
     """
     steps = 2 * app_settings.TOTP_TOLERANCE + 1
     used = f"{user.pk}:{_NO_DIGIT.sub('', code)}"

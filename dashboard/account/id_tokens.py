@@ -1,7 +1,7 @@
-"""ID tokens of OpenID Connect: who the provider says has logged in (OpenID Connect Core, 3.1.3.7).
+"""Verification of ID tokens (OpenID Connect Core, 3.1.3.7).
 
-allauth trusts the line by which a token came and reads it without its signature. Here the
-signature counts, too: a proxy between us and the provider may end TLS.
+allauth relies on TLS and does not verify the signature of a token. Here it is verified, since a
+proxy between us and the provider may end TLS.
 """
 
 from __future__ import annotations
@@ -13,34 +13,31 @@ from typing import Any, Final
 
 import jwt
 
-# Signatures of a key pair alone: `none` and those of a shared secret are not among them.
+# Only signatures with a key pair, not `none` or those with a shared secret.
 ALGORITHMS: Final = (
     *("RS256", "RS384", "RS512"),
     *("PS256", "PS384", "PS512"),
     *("ES256", "ES384", "EdDSA"),
 )
-# By how much the clocks may differ, in seconds.
-_LEEWAY: Final = 30
+# Allowed difference of the clocks.
+_LEEWAY_S: Final = 30
 _LONGEST_SUBJECT: Final = 191
 
 
 class InvalidIdToken(ValueError):
-    """Refusal of a token; the message contains no part of it."""
+    """Refusal of a token; the message contains nothing of it."""
 
 
 def compute_nonce(verifier: str) -> str:
-    """Compute the nonce of the attempt that this PKCE verifier belongs to.
-
-    Drawn from it, so that the two cannot come from different attempts.
-    """
+    """Derive the nonce of a log-in from its PKCE verifier, so that both belong to one attempt."""
     return hmac.new(verifier.encode(), b"callboard.nonce", sha256).hexdigest()
 
 
 def verify_id_token(
     raw: str, *, keys: Mapping[str, Any], issuer: str, client_id: str, nonce: str
 ) -> dict[str, Any]:
-    """Return the claims of a token that is signed by one of `keys` (a JWK set), of this issuer,
-    for us, of this attempt, and not expired. Raises InvalidIdToken."""
+    """Verify signature (`keys` is a JWK set), issuer, audience, nonce and expiry of a token; return
+    its claims. Raises InvalidIdToken."""
     try:
         header = jwt.get_unverified_header(raw)
         found: dict[str, Any] = jwt.decode(
@@ -49,7 +46,7 @@ def verify_id_token(
             algorithms=list(ALGORITHMS),
             audience=client_id,
             issuer=issuer,
-            leeway=_LEEWAY,
+            leeway=_LEEWAY_S,
             options={"require": ["iss", "sub", "aud", "exp", "iat"]},
         )
     except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -1,9 +1,8 @@
 """Log-ins in the audit: successful, failed, locked out, ended.
 
-A stranger can fail as often as they like, so what they can write is bounded: failures one by one up
-to so many a minute in all, of the rest that there were more; a lock-out once in five minutes for
-each address, and likewise once a minute that an address sends more than is answered. Every failure
-is counted for `/metrics`.
+The number of events is limited, since a stranger can cause any number of failures: `MOST_A_MINUTE`
+failures, then one event for the others; a lock-out once in five minutes for each address and
+person; too many requests once a minute for each address. All are counted for `/metrics`.
 """
 
 from __future__ import annotations
@@ -59,34 +58,34 @@ def _record_factor_failure(user: User, **_more: object) -> None:
 
 
 def record_failed(name: str, *, reason: str = "") -> None:
-    """Record a failed log-in as `name`; `reason` if it was not the password."""
+    """Record a failed log-in as `name`; `reason` is "" for a wrong password."""
     FAILED.inc()
-    there = _select_recent(AuditAction.LOG_IN_FAILED, _MINUTE).count()
-    if there < MOST_A_MINUTE:
+    count = _select_recent(AuditAction.LOG_IN_FAILED, _MINUTE).count()
+    if count < MOST_A_MINUTE:
         _record(AuditAction.LOG_IN_FAILED, name, reason=reason)
-    elif there == MOST_A_MINUTE:
+    elif count == MOST_A_MINUTE:
         audit.record(AuditAction.LOG_IN_FAILED, by=None, more_than=MOST_A_MINUTE)
 
 
 def record_locked_out(name: str) -> None:
-    """Record a log-in that is locked out, once for each address and person."""
+    """Record a lock-out, once in five minutes for each address and person."""
     FAILED.inc()
     person = User.objects.named(name) if name else None
-    told = _select_recent(AuditAction.LOG_IN_LOCKED, _LOCKED)
-    same = told.filter(address=audit.current_address(), person_id=person.pk if person else None)
-    if not same.exists() and told.count() < MOST_A_MINUTE:
+    recent = _select_recent(AuditAction.LOG_IN_LOCKED, _LOCKED)
+    same = recent.filter(address=audit.current_address(), person_id=person.pk if person else None)
+    if not same.exists() and recent.count() < MOST_A_MINUTE:
         _record(AuditAction.LOG_IN_LOCKED, name)
 
 
 def record_throttled(person: User | None) -> None:
-    """Record that an address or person sends too many requests, once a minute for each address."""
+    """Record too many requests, once a minute for each address."""
     FAILED.inc()
     if not cache.add(f"too-many:{hash_key(audit.current_address())}", 1, _MINUTE.seconds):
         return
-    told = _select_recent(AuditAction.LOG_IN_LOCKED, _MINUTE)
-    # Of the cache's word alone a flood could be made where the cache is away.
-    same = told.filter(address=audit.current_address(), reason=_TOO_MANY)
-    if not same.exists() and told.count() < MOST_A_MINUTE:
+    recent = _select_recent(AuditAction.LOG_IN_LOCKED, _MINUTE)
+    # The cache may be unavailable, so the database is asked as well.
+    same = recent.filter(address=audit.current_address(), reason=_TOO_MANY)
+    if not same.exists() and recent.count() < MOST_A_MINUTE:
         name = person.get_username() if person else "?"
         audit.record(
             AuditAction.LOG_IN_LOCKED, by=None, claimed=name, person=person, reason=_TOO_MANY
@@ -110,10 +109,10 @@ def _record(action: AuditAction, name: str, *, reason: str = "") -> None:
 
 
 def _abbreviate_unknown(name: str) -> str:
-    """Return what is kept of a user name that nobody has, such as `m… (qkzvhdwa)`.
+    """Abbreviate a user name that does not exist, such as `m… (qkzvhdwa)`.
 
-    It may be a password typed into the wrong field. The fingerprint, in letters alone lest it look
-    like a number, is keyed with this installation's secret: equal names are seen to be equal.
+    It may be a password in the wrong field. The fingerprint shows which names are equal; it is
+    keyed with this installation's secret, and in letters so that it does not look like a number.
     """
     key = encryption.derive_key("audit-unknown-name")
     digest = hmac.new(key, comparable_username(name).encode(), sha256).digest()

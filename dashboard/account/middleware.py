@@ -1,7 +1,7 @@
-"""Requests that do not reach their view: those of an ended session, and those of a person for whom
-a step is due before anything else (a new password for a temporary one, a second factor).
+"""Requests that do not reach their view: those of an ended session, and those of a person who must
+first change a temporary password or use a second factor.
 
-What was sent then is not done, and its person is told so.
+A message explains that a POST was not processed.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from isales_proxy.accounts import second_factors
 from isales_proxy.problems import is_api, respond
 
 _COOKIE_SECONDS: Final = 1800
-_ALWAYS: Final = frozenset(
+_ALWAYS_ALLOWED: Final = frozenset(
     {
         "account_login", "account_logout", "account_inactive", "account_reauthenticate",
         "mfa_reauthenticate", "mfa_reauthenticate_webauthn", "favicon", "set_language", "set_theme",
         "healthz", "readyz", "metrics",
     }
 )  # fmt: skip
-_SETTING_UP: Final = frozenset(
+_ALLOWED_FOR_SET_UP: Final = frozenset(
     {
         "mfa_index", "mfa_activate_totp", "mfa_add_webauthn", "mfa_view_recovery_codes",
         "mfa_generate_recovery_codes", "mfa_download_recovery_codes",
@@ -50,9 +50,9 @@ class EndedSessionMiddleware(Middleware):
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path in FOR_MACHINES or is_api(request):
             return self.get_response(request)
-        told = _announce_lost_post(request)
+        was_announced = _announce_lost_post(request)
         response = self.get_response(request)
-        if told:
+        if was_announced:
             response.delete_cookie(settings.UNDONE_COOKIE_NAME, samesite="Lax")
         if response.status_code == 405:
             return _render_not_allowed(request, response)
@@ -62,7 +62,7 @@ class EndedSessionMiddleware(Middleware):
 
 
 def _announce_lost_post(request: HttpRequest) -> bool:
-    """Say once, on the first whole page after the log-in, that nothing was done."""
+    """Announce on the first whole page after the log-in that a POST was not processed."""
     if (
         not request.COOKIES.get(settings.UNDONE_COOKIE_NAME)
         or request.method != "GET"
@@ -75,7 +75,7 @@ def _announce_lost_post(request: HttpRequest) -> bool:
 
 
 def _redirect_to_log_in(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Add the reason to a redirect to the log-in; return any other redirect as it is."""
+    """Add the reason to a redirect to the log-in; return any other redirect unchanged."""
     path = response.headers["Location"].partition("?")[0]
     login = reverse(settings.LOGIN_URL)
     if path not in {login, reverse("admin:login")} or request.path in {login, path}:
@@ -119,8 +119,8 @@ def _find_parent(path: str) -> str:
 
 
 class GateMiddleware(MiddlewareMixin):
-    """Redirects to the step that is due: pages by a redirect, fragments by `HX-Redirect`, API
-    clients by a problem 403."""
+    """Redirects pages (303) and fragments (`HX-Redirect`) to a required step of the log-in; the API
+    responds with a problem (403)."""
 
     def process_view(
         self,
@@ -130,8 +130,8 @@ class GateMiddleware(MiddlewareMixin):
         _kwargs: dict[str, Any],
     ) -> HttpResponseBase | None:
         name = request.resolver_match.view_name if request.resolver_match else ""
-        # First of all, since `/healthz` must answer without a database.
-        if name in _ALWAYS:
+        # First, since `/healthz` must work without a database.
+        if name in _ALWAYS_ALLOWED:
             return None
         if auth.SESSION_KEY not in request.session or not request.user.is_authenticated:
             return None
@@ -147,31 +147,31 @@ class GateMiddleware(MiddlewareMixin):
         ):
             return None
         if second_factors.has_second_factor(user):
-            # Set up in another session: here it has still to be given.
+            # It was set up in another session.
             return _redirect_to_step(
                 request, "mfa_reauthenticate", _("Enter your second factor first."), back=True
             )
-        if name in _SETTING_UP:
+        if name in _ALLOWED_FOR_SET_UP:
             return None
         return _redirect_to_step(request, "mfa_index", _("Set up a second factor first."))
 
 
 def _redirect_to_step(
-    request: HttpRequest, name: str, words: str, *, back: bool = False
+    request: HttpRequest, name: str, reason: str, *, back: bool = False
 ) -> HttpResponseBase:
     if is_api(request):
-        return respond(403, words, slug="sign-in-incomplete")
+        return respond(403, reason, slug="sign-in-incomplete")
     address = reverse(name)
     wanted = request.get_full_path() if request.method == "GET" else "/"
     if request.method == "POST":
         wanted = (
             form_drafts.save_undone(request) or form_drafts.get_referring_address(request) or wanted
         )
-        messages.warning(request, _("What you sent was not processed.") + f" {words}")
+        messages.warning(request, _("What you sent was not processed.") + f" {reason}")
     is_fragment = "HX-Request" in request.headers
     if back and not is_fragment:
         address += "?" + urlencode({"next": wanted})
-    answer = redirect_whole_page(request, address, words)
+    answer = redirect_whole_page(request, address, reason)
     if is_fragment:
         add_never_cache_headers(answer)
     return answer

@@ -1,4 +1,4 @@
-"""Passwords: who may log in with one, and how they are stored."""
+"""Log-in with passwords, and their hashes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from isales_proxy.models import User
 
 
 class PasswordBackend(AuthenticationBackend):
-    """allauth's backend; for superusers alone where single sign-on is the only way in.
+    """allauth's backend; only for superusers if others must use single sign-on.
 
-    The password of everybody else is worked out all the same, so that the answer takes as long and
-    reads as with a wrong one.
+    Their passwords are checked all the same, so that the response is that of a wrong password and
+    takes as long.
     """
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:
@@ -28,19 +28,19 @@ class PasswordBackend(AuthenticationBackend):
         return user
 
     def get_user(self, user_id: int) -> User | None:
-        """The person of a session with their scopes, by one query; None for an inactive one."""
+        """Return the person of a session with their scopes, by one query; None if inactive."""
         user = access.load_user(user_id)
         return user if user is not None and self.user_can_authenticate(user) else None
 
     def _authenticate_by_username(self, username: str, password: str) -> Any:
-        """Check the password of the one person of this user name, in upper or lower case."""
+        """Check the password of the person with this user name, regardless of case."""
         return self._check_password(User.objects.named(username), password)
 
 
 class PasswordHasher(Argon2PasswordHasher):
-    """Argon2id by OWASP's smallest parameters: 19 MiB for each log-in, where Django takes 100.
+    """Argon2id with OWASP's minimum parameters: 19 MiB for each log-in instead of Django's 100.
 
-    A hash by other parameters is made anew when its person logs in.
+    A hash with other parameters is replaced at the next log-in.
     """
 
     time_cost = 2

@@ -1,7 +1,7 @@
-"""Calls to the provider of single sign-on, which must not hold up anybody else.
+"""Calls to the provider of single sign-on, limited so that a slow provider does not block others.
 
-Two at once in a process, each with a deadline; after three failures in a row an address is left
-alone for half a minute.
+There are at most two at a time in a process, each with a deadline. After three failures in a row an
+address is not called for half a minute.
 """
 
 from __future__ import annotations
@@ -16,37 +16,36 @@ from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from isales_proxy.client.breaker import Breaker
 from isales_proxy.client.errors import CircuitOpen
 
-# Seconds.
-DEADLINE: float = 8.0
-_TIMEOUTS: Final = (3.0, 5.0)
-_PATIENCE: Final = 1.0
-_COOLDOWN: Final = 30.0
-_AT_ONCE: Final = 2
-_FAILURES: Final = 3
-_LONGEST: Final = 1_000_000
-_PIECE: Final = 16 * 1024
+DEADLINE_S: float = 8.0
+_TIMEOUTS_S: Final = (3.0, 5.0)
+_MAX_WAIT_S: Final = 1.0
+_COOLDOWN_S: Final = 30.0
+_MAX_CALLS: Final = 2
+_MAX_FAILURES: Final = 3
+_MAX_BYTES: Final = 1_000_000
+_CHUNK_BYTES: Final = 16 * 1024
 
-_slots = BoundedSemaphore(_AT_ONCE)
-# One for each address that is asked: one that hangs must not be forgiven for another that answers.
+_slots = BoundedSemaphore(_MAX_CALLS)
+# One for each address, since they may fail separately.
 _breakers: dict[str, Breaker] = {}
 
 
 def forget() -> None:
-    """Begin anew: no call is under way and none has failed."""
+    """Forget all calls and failures."""
     global _slots
-    _slots = BoundedSemaphore(_AT_ONCE)
+    _slots = BoundedSemaphore(_MAX_CALLS)
     _breakers.clear()
 
 
 def limit_session(session: Any) -> Any:
-    """Return the session of `requests` with these bounds on each request.
+    """Limit the requests of a session of `requests`.
 
-    Requests raise OAuth2Error where the provider is not asked or does not answer in time.
+    They raise OAuth2Error if the provider is not called or does not answer in time.
     """
     plain = session.request
 
     def request(method: str, url: str, **options: Any) -> Any:
-        options |= {"timeout": _TIMEOUTS, "stream": True, "allow_redirects": False}
+        options |= {"timeout": _TIMEOUTS_S, "stream": True, "allow_redirects": False}
         return _call(url.partition("?")[0], lambda: _read(plain(method, url, **options)))
 
     session.request = request
@@ -56,13 +55,13 @@ def limit_session(session: Any) -> Any:
 def _call(address: str, send: Callable[[], Any]) -> Any:
     slots = _slots
     breaker = _breakers.setdefault(
-        address, Breaker(clock=time.monotonic, threshold=_FAILURES, cooldown=_COOLDOWN)
+        address, Breaker(clock=time.monotonic, threshold=_MAX_FAILURES, cooldown=_COOLDOWN_S)
     )
     try:
         permit = breaker.before()
     except CircuitOpen:
         raise OAuth2Error("The provider failed just now and is left alone for a moment.") from None
-    if not slots.acquire(timeout=_PATIENCE):
+    if not slots.acquire(timeout=_MAX_WAIT_S):
         breaker.neutral(permit)
         raise OAuth2Error("The provider is slow: other calls to it are under way.")
     found: list[Any] = []
@@ -75,10 +74,10 @@ def _call(address: str, send: Callable[[], Any]) -> Any:
         finally:
             slots.release()
 
-    # A thread of its own, since a provider that sends a byte now and then meets no timeout.
+    # In a thread, since a provider that sends a byte now and then causes no timeout.
     worker = Thread(target=work, daemon=True)
     worker.start()
-    worker.join(DEADLINE)
+    worker.join(DEADLINE_S)
     answer = found[0] if found else TimeoutError("deadline")
     if isinstance(answer, Exception):
         breaker.failure(permit)
@@ -91,11 +90,11 @@ def _call(address: str, send: Callable[[], Any]) -> Any:
 
 
 def _read(answer: Any) -> Any:
-    """Read the body of the answer. Raises ValueError beyond a bound."""
+    """Read the body of a response. Raises ValueError if it is too large."""
     body = bytearray()
-    for piece in answer.iter_content(_PIECE):
-        body += piece
-        if len(body) > _LONGEST:
+    for chunk in answer.iter_content(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > _MAX_BYTES:
             answer.close()
             raise ValueError("too long")
     answer._content = bytes(body)  # noqa: SLF001 - there is no public way

@@ -1,7 +1,7 @@
-"""Accounts of single sign-on: created for mapped roles, refused without one.
+"""Accounts of single sign-on: created for people whose claims grant a role, refused for others.
 
-A person of single sign-on is known by the provider's own number alone. Whoever bears the user name
-of somebody who is here already becomes a person of another name.
+People are identified only by the provider's ID. A person whose user name is already taken gets
+another user name.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ log = structlog.get_logger("isales")
 
 
 class ClaimsAdapter(DefaultSocialAccountAdapter):
-    """allauth's adapter, with roles from claims."""
+    """allauth's adapter with roles from claims."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
         """Return True: `pre_social_login` refuses people without a role."""
         return True
 
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
-        """Bring a known person's access up to date; send away who has no role."""
+        """Update a known person's access; refuse people without a role."""
         granted = map_claims(sociallogin.account.extra_data)
         person = sociallogin.user if sociallogin.is_existing else None
         if person is not None:
@@ -48,7 +48,7 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         raise ImmediateHttpResponse(render(request, "socialaccount/no_role.html", status=403))
 
     def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> Any:
-        """Make the person, and give the access that the claims grant."""
+        """Create the person with the access that the claims grant."""
         granted = map_claims(sociallogin.account.extra_data)
         with changes.record_changes(by=None, people=[]) as touched:
             person = super().save_user(request, sociallogin, form)
@@ -64,30 +64,32 @@ class ClaimsAdapter(DefaultSocialAccountAdapter):
         exception: Any = None,
         **_: Any,
     ) -> None:
-        """Tell the operator what the page does not tell."""
-        # An exception's own words may quote the provider's answer, and with it a token.
+        """Log the error, since the page has no details."""
+        # The message of an exception may contain a token from the provider's answer.
         log.warning("single_sign_on_failed", error=str(error), cause=type(exception).__name__)
         log_in_audit.record_failed("", reason="single sign-on")
 
     def get_requests_session(self) -> Any:
-        """Return a session whose Authorization no `.netrc` overwrites."""
+        """Return a limited session whose `Authorization` is not overwritten by `.netrc`."""
         session = super().get_requests_session()
         session.trust_env = False
         return provider_calls.limit_session(session)
 
 
 def map_claims(claims: dict[str, Any]) -> dict[int, GrantedAccess]:
-    """Return VDN → what these claims grant there; of several roles the one with most permissions.
+    """Return the access that the claims grant, by VDN (ID); of several roles the one with most
+    permissions.
 
-    A role of agent without an agent account is none.
+    The role of an agent requires an agent account.
     """
     sso = settings.SIGN_IN.single_sign_on
     if sso is None:
         return {}
     values = _list_values(claims.get("roles"))
     account = claims.get("agent_account")
-    said = str(account) if isinstance(account, str | int) else ""
-    agent_account = people.clean_agent_account(said)
+    agent_account = people.clean_agent_account(
+        str(account) if isinstance(account, str | int) else ""
+    )
     found: dict[int, GrantedAccess] = {}
     for grant in sso.grants:
         role = Role(grant.role)
@@ -103,8 +105,8 @@ def _count_permissions(role: Role) -> int:
     return len(ROLE_PERMISSIONS[role])
 
 
-def _list_values(said: Any) -> set[str]:
-    """List the roles of a claim: one as text, several as a list; none in any other type."""
-    if isinstance(said, str):
-        return {said}
-    return {each for each in said if isinstance(each, str)} if isinstance(said, list) else set()
+def _list_values(claim: Any) -> set[str]:
+    """List the roles of a claim, which is a text or a list of texts; none of any other claim."""
+    if isinstance(claim, str):
+        return {claim}
+    return {each for each in claim if isinstance(each, str)} if isinstance(claim, list) else set()

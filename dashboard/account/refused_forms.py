@@ -1,8 +1,9 @@
-"""Refused forms of secrets: a POST is answered by 303, and its page says what was wrong.
+"""Refused forms of the log-in: the response to a POST is a redirect (303) to the form's page, which
+shows the errors.
 
-A page of the browser's history that answers a POST cannot be gone back to. What the page needs goes
-along in a signed cookie, since whoever is not logged in yet should leave no session behind; no
-password and no code is in it.
+Browsers cannot go back to a page that was the response to a POST. The errors are in a signed
+cookie, since people who are not logged in should leave no session behind. It contains no password
+or code.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ _PAGES: Final = frozenset(
         "admin:auth_user_password_change",
     }
 )  # fmt: skip
-# The forms of those pages, by their names in the templates.
+# Names of the forms in the contexts of these pages.
 _FORMS: Final = ("form", "webauthn_form")
-# What is filled in again.
-_FILLED: Final = ("login", "name")
+# Fields whose values are kept.
+_KEPT_FIELDS: Final = ("login", "name")
 _LONGEST: Final = 150
 _MOST_QUERY: Final = 4_000
 _SECONDS: Final = 60
@@ -39,20 +40,20 @@ _SALT: Final = "callboard.refused-form"
 
 
 class _Redirect(SeeOther):
-    """A redirect in the place of a page that was not rendered yet."""
+    """A redirect instead of a template response."""
 
     def render(self) -> _Redirect:
-        """Return itself: Django renders every answer of a template."""
+        """Return itself, since Django renders all template responses."""
         return self
 
 
 class RefusedFormMiddleware(MiddlewareMixin):
-    """Redirects a refused form to its page, and passes the errors on to that page."""
+    """Redirects from a refused form to its page, and adds the errors to that page."""
 
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        """Forget the errors once they were passed on."""
+        """Delete the cookie once its errors were shown."""
         if _load_refused(request):
             response.delete_cookie(settings.REFUSED_FORM_COOKIE_NAME, samesite="Lax")
         return response
@@ -60,7 +61,7 @@ class RefusedFormMiddleware(MiddlewareMixin):
     def process_template_response(
         self, request: HttpRequest, response: SimpleTemplateResponse
     ) -> SimpleTemplateResponse | _Redirect:
-        """Redirect from the answer to a POST; restore the errors on the page that follows."""
+        """Redirect from a refused POST; add the errors to the page that follows."""
         name = request.resolver_match.view_name if request.resolver_match else ""
         if name not in _PAGES:
             return response
@@ -76,7 +77,7 @@ class RefusedFormMiddleware(MiddlewareMixin):
 
 
 def was_refused(request: HttpRequest) -> bool:
-    """Tell whether this page follows a form of its own that was refused."""
+    """Tell whether this page follows a refused form of its own."""
     return bool(_load_refused(request))
 
 
@@ -91,7 +92,7 @@ def _redirect(request: HttpRequest, refused: dict[str, Any]) -> _Redirect:
 
 
 def _load_refused(request: HttpRequest) -> dict[str, Any]:
-    """Return the errors of the refused forms that led to this page, by the name of the form."""
+    """Return errors and values of the refused forms of this page, by the name of the form."""
     text = request.COOKIES.get(settings.REFUSED_FORM_COOKIE_NAME, "")
     if not text or request.method != "GET":
         return {}
@@ -109,7 +110,7 @@ def _serialize(form: BaseForm) -> dict[str, Any]:
     }
     values = {
         name: str(form.data[form.add_prefix(name)])[:_LONGEST]
-        for name in _FILLED
+        for name in _KEPT_FIELDS
         if name in form.fields and form.add_prefix(name) in form.data
     }
     return {"errors": errors, "values": values}
@@ -117,7 +118,7 @@ def _serialize(form: BaseForm) -> dict[str, Any]:
 
 def _restore(form: BaseForm, refused: dict[str, Any]) -> None:
     form.initial = {**form.initial, **refused["values"]}
-    # Of a form without data this makes room for errors and judges nothing.
+    # This prepares a form without data for `add_error`.
     form.full_clean()
     form.cleaned_data = {}
     for name, texts in refused["errors"].items():

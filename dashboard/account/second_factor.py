@@ -1,4 +1,4 @@
-"""Second factor by allauth: sealed, without e-mail, the last one kept where it is required."""
+"""Second factor by allauth: encrypted, without e-mail, and not removable where it is required."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ log = structlog.get_logger("isales")
 
 _PURPOSE: Final = "mfa"
 _PRODUCT: Final = "Callboard"
-# In the session: the number of the person who passed a second factor in it.
+# In the session: the primary key of the person who passed a second factor in it.
 _PASSED: Final = "second_factor"
 
 
 class SealedAdapter(DefaultMFAAdapter):
-    """TOTP secrets and the seed of recovery codes are sealed; names are user names."""
+    """allauth's adapter with encrypted secrets (of apps and recovery codes) and user names."""
 
     def encrypt(self, text: str) -> str:
         return encryption.encrypt(text, purpose=_PURPOSE)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Open a sealed secret; return one that no code fits if it cannot be opened."""
+        """Decrypt a secret; return a random one, which no code matches, if that fails."""
         try:
             return encryption.decrypt(encrypted_text, purpose=_PURPOSE)
         except encryption.DecryptionFailed:
-            # The person is refused like with a wrong code; an admin can reset their second factor.
+            # The person is refused as with a wrong code; an admin can reset the second factor.
             log.warning("second_factor_unopenable")
             return base64.b32encode(secrets.token_bytes(20)).decode("ascii")
 
@@ -45,7 +45,7 @@ class SealedAdapter(DefaultMFAAdapter):
         return second_factors.has_second_factor(authenticator.user, but=authenticator.pk)
 
     def get_totp_issuer(self) -> str:
-        """Return the product's name, under which the app lists the code."""
+        """Return the name under which the app lists the code."""
         return _PRODUCT
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
@@ -65,8 +65,7 @@ class SealedAdapter(DefaultMFAAdapter):
 
 
 def is_unreadable(user: Any) -> bool:
-    """Tell whether a secret of the person's second factor was sealed with a key that is not
-    known."""
+    """Tell whether a secret of the person's second factor was encrypted with an unknown key."""
     for kept in Authenticator.objects.filter(user=user).values_list("data", flat=True):
         for name in ("secret", "seed"):
             try:
@@ -78,7 +77,7 @@ def is_unreadable(user: Any) -> bool:
 
 
 def has_passed_second_factor(session: Any, user: Any) -> bool:
-    """Tell whether this person gave, or set up, a second factor in this session."""
+    """Tell whether this person entered or set up a second factor in this session."""
     return bool(session.get(_PASSED) == user.pk)
 
 

@@ -1,7 +1,7 @@
 """Sessions in the database and the cache, with values that may be lost.
 
-Reading a page notes when the person was last seen and which VDN they look at. A database that takes
-no write just now must not cost them the page.
+Each page records when the person was last seen, and the VDN. It must not fail while the database
+accepts no writes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class SessionStore(cached_db.SessionStore):
     noted = False
 
     def save(self, must_create: bool = False) -> None:
-        """Save like Django. Raises the database's own error where it takes no write just now.
+        """Save like Django, but raise the database's own error while it accepts no writes.
 
-        That is answered with 503; `UpdateError` would say that the session has ended.
+        The response to it is a 503, whereas `UpdateError` means that the session has ended.
         """
         try:
             super().save(must_create)
@@ -42,15 +42,15 @@ class SessionStore(cached_db.SessionStore):
 
 
 class NotingSessionMiddleware(SessionMiddleware):
-    """Stores at the end of a request what was noted, where the database takes it."""
+    """Saves the noted values at the end of a request, if the database is available."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> Any:
-        """Save like Django; only noted values are tried alone, and given up."""
+        """Save like Django; a session with only noted values is saved if that is possible."""
         session: Any = request.session
         if session.noted and not session.modified and not session.is_empty():
             try:
                 optional_write(session.save, "session_not_noted")
             except UpdateError:
-                # It was ended from elsewhere meanwhile.
+                # It was ended by another request.
                 session.noted = False
         return super().process_response(request, response)  # type: ignore[arg-type]

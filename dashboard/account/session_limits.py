@@ -1,7 +1,6 @@
-"""Limits of a session: a time after its start, and a time after the person's last activity.
+"""Limits of a session: time since its start, and time since the last activity.
 
-A page that polls says so by `X-Poll`; such a request neither counts as activity nor brings an ended
-session back.
+Requests with the header `X-Poll` (of pages that poll) do not count as activity.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from isales_proxy.problems import is_api
 # In the session: seconds since the epoch.
 _BEGAN: Final = "began"
 _SEEN: Final = "seen"
-# An act is written down at most so often, in seconds.
-_EVERY: Final = 60
+# Activity is recorded at most this often.
+_RECORD_INTERVAL_S: Final = 60
 FOR_MACHINES: Final = ("/healthz", "/readyz", "/metrics")
 _HOUR: Final = 3600
 _MINUTE: Final = 60
@@ -48,16 +47,15 @@ def record_start(request: HttpRequest, user: User) -> None:
 
 
 def get_start(session: Any) -> float:
-    """Return when the person logged in, in seconds since the epoch; 0 where that is not known."""
+    """Return when the person logged in, in seconds since the epoch; 0 if that is unknown."""
     return float(session.get(_BEGAN, 0))
 
 
 class SessionLimitsMiddleware(MiddlewareMixin):
-    """Ends sessions that are over, and records activity."""
+    """Ends expired sessions, and records activity."""
 
     def process_request(self, request: HttpRequest) -> None:
-        # Whoever brings no session is not looked up, and machines that watch must be answered
-        # without a database, whatever they bring.
+        # Requests without a session need no look-up, and monitoring must work without a database.
         if (
             request.path not in FOR_MACHINES
             and auth.SESSION_KEY in request.session
@@ -68,8 +66,8 @@ class SessionLimitsMiddleware(MiddlewareMixin):
     def _check(self, request: HttpRequest, *, now: float) -> None:
         session: Any = request.session
         limits = settings.SIGN_IN
-        # Noted in the future: the clock was set back, and the session would last as much longer.
-        if _BEGAN not in session or session[_SEEN] > now + _EVERY:
+        # With a time in the future (the clock was set back) the session would last too long.
+        if _BEGAN not in session or session[_SEEN] > now + _RECORD_INTERVAL_S:
             start_session(session, now=now)
             self._record(request, now)
             return
@@ -77,7 +75,7 @@ class SessionLimitsMiddleware(MiddlewareMixin):
             _end_session(request, _("You were logged out: sessions end after some hours."))
         elif now - session[_SEEN] > limits.idle_minutes * _MINUTE:
             _end_session(request, _("You were logged out because you were inactive."))
-        elif now - session[_SEEN] >= _EVERY and "X-Poll" not in request.headers:
+        elif now - session[_SEEN] >= _RECORD_INTERVAL_S and "X-Poll" not in request.headers:
             session.note(_SEEN, int(now))
             optional_write(lambda: self._record(request, now), "session_not_noted")
 
@@ -90,7 +88,7 @@ class SessionLimitsMiddleware(MiddlewareMixin):
             record_start(request, cast("User", request.user))
 
 
-def _end_session(request: HttpRequest, words: str) -> None:
+def _end_session(request: HttpRequest, reason: str) -> None:
     auth.logout(request)
     if request.method == "GET" and not is_api(request) and "HX-Request" not in request.headers:
-        messages.info(request, words)
+        messages.info(request, reason)

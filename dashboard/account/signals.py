@@ -36,7 +36,7 @@ def _record_added_factor(
         return
     second_factor.mark_passed(request.session, user)
     if not second_factors.has_second_factor(user, but=authenticator.pk):
-        # Sessions that began with a password alone may be those of whoever stole it.
+        # A session without second factor may be that of a person who stole the password.
         _end_other_sessions(request, user)
 
 
@@ -58,7 +58,7 @@ def _record_renewed_factor(user: Any, authenticator: Any, **_more: object) -> No
 @receiver(account.password_changed, dispatch_uid="sign_in.password")
 def _follow_password_change(request: HttpRequest, user: Any, **_more: object) -> None:
     User.objects.filter(pk=user.pk, password_is_temporary=True).update(password_is_temporary=False)
-    # Their passwords fit no longer; the list of sessions and the cache are told, too.
+    # Django invalidates these sessions; this also removes them from the list and the cache.
     _end_other_sessions(request, user)
 
 

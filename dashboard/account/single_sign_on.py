@@ -1,5 +1,5 @@
-"""OpenID Connect by allauth, with what it leaves open closed: the issuer, the signature and the
-nonce of the ID token, and parameters that a link may not bring along."""
+"""OpenID Connect by allauth, with checks that it lacks (issuer, signature and nonce of the ID
+token), and without parameters from links."""
 
 from __future__ import annotations
 
@@ -19,47 +19,47 @@ from django.urls import reverse
 from dashboard.account import id_tokens
 from isales_proxy.core.settings import SingleSignOn
 
-# Seconds for which the provider's description of itself is kept, by its address.
-_KEPT: Final = 300.0
-_descriptions: dict[str, tuple[float, dict[str, Any]]] = {}
-_NEEDED: Final = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
+# The provider's configuration is cached for a while, by its address.
+_CACHE_S: Final = 300.0
+_configurations: dict[str, tuple[float, dict[str, Any]]] = {}
+_REQUIRED_KEYS: Final = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 class Adapter(OpenIDConnectOAuth2Adapter):
-    """Fetches from the provider: its description, its keys, the tokens, and more about the person.
+    """Requests to the provider: its configuration, its keys, the tokens, and claims of the person.
 
-    Raises OAuth2Error, which becomes a page that says no more than that it did not work.
+    Raises OAuth2Error, which becomes a page without details.
     """
 
     _verifier = ""
 
     @property
     def openid_config(self) -> dict[str, Any]:
-        """Return the provider's description of itself. Raises OAuth2Error for another issuer."""
-        found = _fetch_description(self.get_provider().server_url)
-        if not all(isinstance(found.get(name), str) for name in _NEEDED):
+        """Return the provider's configuration. Raises OAuth2Error for another issuer."""
+        found = _fetch_configuration(self.get_provider().server_url)
+        if not all(isinstance(found.get(name), str) for name in _REQUIRED_KEYS):
             raise OAuth2Error("The provider's description is incomplete.")
         if found["issuer"].rstrip("/") != _get_settings().issuer:
             raise OAuth2Error("The provider's description is that of another issuer.")
         return found
 
     def get_callback_url(self, request: HttpRequest, app: Any) -> str:
-        """Return the address to which the provider sends people back."""
+        """Return the address to which the provider redirects."""
         return str(build_absolute_uri(request, reverse("single_sign_on_callback")))
 
     def get_access_token_data(
         self, request: HttpRequest, app: Any, client: Any, pkce_code_verifier: str | None = None
     ) -> Any:
-        """Return the token endpoint's answer; keep the verifier of the attempt."""
+        """Return the token endpoint's answer; remember the PKCE verifier."""
         self._verifier = pkce_code_verifier or ""
         return super().get_access_token_data(request, app, client, pkce_code_verifier)
 
     def parse_token(self, data: Any) -> SocialToken:
-        """Return the access token, which is used once and never stored."""
+        """Return the access token, which is used once and not stored."""
         return SocialToken(token=str(data["access_token"]))
 
     def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> Any:
-        """Return the log-in of a valid ID token; other claims come from `userinfo`."""
+        """Return the log-in of a valid ID token, with more claims from `userinfo`."""
         raw = kwargs["response"].get("id_token")
         if not self._verifier or not isinstance(raw, str):
             raise OAuth2Error("No ID token.")
@@ -97,16 +97,16 @@ class Provider(OpenIDConnectProvider):
         return ["openid", "profile"]
 
     def get_pkce_params(self) -> dict[str, Any]:
-        """Return PKCE and the nonce that belongs to it."""
+        """Return the parameters of PKCE, and the nonce derived from its verifier."""
         found: dict[str, Any] = super().get_pkce_params()
         return {**found, "nonce": id_tokens.compute_nonce(found["code_verifier"])}
 
     def extract_uid(self, data: dict[str, Any]) -> str:
-        """Return the provider's own ID of the person, which is never given to another one."""
+        """Return the provider's ID of the person, which never changes."""
         return str(data["sub"])
 
     def extract_extra_data(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Return the claims that access is granted by, and nothing else of the person."""
+        """Return the claims that grant access, and no others."""
         sso = _get_settings()
         return {
             "roles": get_claim(data, sso.role_claim),
@@ -128,7 +128,7 @@ class Provider(OpenIDConnectProvider):
 
 
 def get_claim(claims: Any, name: str) -> Any:
-    """Return a claim by its name or its dotted path, such as `realm_access.roles`; else None."""
+    """Return the claim of a name or dotted path such as `realm_access.roles`, or None."""
     if isinstance(claims, dict) and name in claims:
         return claims[name]
     for part in name.split("."):
@@ -139,17 +139,17 @@ def get_claim(claims: Any, name: str) -> Any:
 
 
 def forget() -> None:
-    """Ask the provider for its description anew."""
-    _descriptions.clear()
+    """Clear the cached configuration."""
+    _configurations.clear()
 
 
-def _fetch_description(address: str) -> dict[str, Any]:
-    """Return the provider's description of itself, which is kept for some minutes."""
-    kept = _descriptions.get(address)
-    if kept is None or kept[0] <= time.monotonic():
-        kept = (time.monotonic() + _KEPT, _fetch_json(address))
-        _descriptions[address] = kept
-    return kept[1]
+def _fetch_configuration(address: str) -> dict[str, Any]:
+    """Return the provider's configuration, cached for some minutes."""
+    cached = _configurations.get(address)
+    if cached is None or cached[0] <= time.monotonic():
+        cached = (time.monotonic() + _CACHE_S, _fetch_json(address))
+        _configurations[address] = cached
+    return cached[1]
 
 
 def _get_settings() -> SingleSignOn:
@@ -164,11 +164,11 @@ def _fetch_json(address: str, *, bearer: str = "") -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
     try:
         with get_adapter().get_requests_session() as session:
-            answer = session.get(address, headers=headers)
-            answer.raise_for_status()
-            found = answer.json()
+            response = session.get(address, headers=headers)
+            response.raise_for_status()
+            found = response.json()
     except (OSError, ValueError) as error:
-        # Of which the errors of requests are some.
+        # The errors of requests are subclasses of these.
         raise OAuth2Error(f"The provider did not answer: {type(error).__name__}") from None
     if not isinstance(found, dict):
         raise OAuth2Error("The provider answered something else.")

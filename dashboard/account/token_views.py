@@ -1,4 +1,4 @@
-"""API tokens of a person: list, creation, the new token shown once, revocation."""
+"""API tokens of a person: list, creation, one page with the new token, revocation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.requests import ReaderRequest, create_time_formatter
 from isales_proxy.accounts import tokens
 from isales_proxy.accounts.form_drafts import LONGEST_KEY, once, take_secret
-from isales_proxy.core.form_fields import DEFAULT_SIZE, PageFilter, PlainTextField
+from isales_proxy.core.form_fields import PageFilter, PlainTextField
 from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.models import ApiToken, TokenScope
 
@@ -43,7 +43,7 @@ _SCOPE_HINTS: Final[dict[TokenScope, Promise]] = {
 
 
 class TokenForm(CleanedInput, forms.Form):
-    """Name, scope and end. Offers only scopes that the person can use."""
+    """Name, scope and expiry, with the scopes that the person can use."""
 
     name = PlainTextField(
         gettext_lazy("Name"),
@@ -73,7 +73,7 @@ class TokenForm(CleanedInput, forms.Form):
 @login_required
 @never_cache
 def token_list(request: ReaderRequest) -> HttpResponse:
-    """`/accounts/tokens/`: tokens of the reader."""
+    """`/accounts/tokens/`: the person's own tokens."""
     return _render_list(request)
 
 
@@ -81,7 +81,7 @@ def token_list(request: ReaderRequest) -> HttpResponse:
 @login_required
 @never_cache
 def token_export(request: ReaderRequest, kind: str) -> HttpResponseBase:
-    """`/accounts/tokens/export.<kind>`: tokens of the reader as a file, in the page's order."""
+    """`/accounts/tokens/export.<kind>`: the person's own tokens as a file, in the page's order."""
     form = _create_filter(request)
     if not form.is_valid():
         return _render_list(request)
@@ -112,19 +112,16 @@ def _list_own(request: ReaderRequest) -> list[ApiToken]:
 
 def _render_list(request: ReaderRequest) -> HttpResponse:
     form = _create_filter(request)
+    address = ListUrl.from_filter(reverse("tokens"), form)
     good = form.is_valid()
-    asked: dict[str, Any] = {"page": 1, "size": DEFAULT_SIZE, SORT: ""}
-    if good:
-        asked = form.cleaned_data
-    number, size, sort = asked["page"], asked["size"], asked[SORT]
-    address = ListUrl(reverse("tokens"), (), size, number, sort)
-    found = sort_rows(_list_own(request), OWN_TOKEN_COLUMNS, sort) if good else []
+    rows = sort_rows(_list_own(request), OWN_TOKEN_COLUMNS, address.sort) if good else []
+    first = (address.page - 1) * address.size
     times = create_time_formatter(request)
     page = ListPage(OWN_TOKEN_COLUMNS, address, _("API tokens"), css="own-rows")
     page.fill(
-        found[(number - 1) * size : number * size],
+        rows[first : first + address.size],
         LocalFormatter(times),
-        total=len(found),
+        total=len(rows),
         get_id=lambda token: f"token-{token.token_key}",
         get_attributes=lambda token: (
             ("data-token", token.token_key),
@@ -137,7 +134,7 @@ def _render_list(request: ReaderRequest) -> HttpResponse:
         fragment="tokens/_results.html",
         context={
             "list": page,
-            "number": number,
+            "number": address.page,
             "most": tokens.MOST,
             "notice": build_parameter_notice(form, address.at(page=1)),
             "refused": not good,
@@ -152,14 +149,14 @@ def _render_list(request: ReaderRequest) -> HttpResponse:
 @reauthentication_required
 @never_cache
 def token_new(request: ReaderRequest) -> HttpResponse:
-    """`/accounts/tokens/new/`: the form; a POST creates the token, shown once elsewhere."""
+    """`/accounts/tokens/new/`: the form; a POST creates the token, which `token_made` shows."""
     scopes = tokens.get_usable_scopes(request.user)
     if request.method == "POST":
         return _create(request, scopes)
     open_form = form_drafts.open_form(request)
-    away = form_drafts.redirect_to_outcome(request, open_form)
-    if away is not None:
-        return away
+    outcome = form_drafts.redirect_to_outcome(request, open_form)
+    if outcome is not None:
+        return outcome
     data = open_form.data
     form = TokenForm(data if open_form.judged else None, scopes=scopes, initial=data)
     status = 422 if open_form.judged and not form.is_valid() else open_form.status
@@ -168,10 +165,10 @@ def token_new(request: ReaderRequest) -> HttpResponse:
 
 
 def _create(request: ReaderRequest, scopes: tuple[TokenScope, ...]) -> HttpResponse:
-    """Create a token and redirect to the page that shows it; a repeated form creates no second."""
-    left = form_drafts.discard_if_asked(request, leave=reverse("tokens"))
-    if left is not None:
-        return left
+    """Create a token, once for each form, and redirect to the page that shows it."""
+    discarded = form_drafts.discard_if_asked(request, leave=reverse("tokens"))
+    if discarded is not None:
+        return discarded
     key = form_drafts.get_posted_key(request)
     form = TokenForm(request.POST, scopes=scopes)
     if not form.is_valid():
@@ -200,7 +197,7 @@ def _create(request: ReaderRequest, scopes: tuple[TokenScope, ...]) -> HttpRespo
 @login_required
 @never_cache
 def token_made(request: ReaderRequest) -> HttpResponse:
-    """`/accounts/tokens/made/`: the text of a token that was made just now, at the first call."""
+    """`/accounts/tokens/made/`: the text of a new token, at the first request only."""
     text = ""
     if request.method == "GET":
         key = request.GET.get(form_drafts.FORM, "")
@@ -220,7 +217,7 @@ def token_made(request: ReaderRequest) -> HttpResponse:
 @login_required
 @never_cache
 def token_revoke(request: ReaderRequest, token_key: str) -> HttpResponse:
-    """`/accounts/tokens/<prefix>/revoke/`: asks, then ends the token."""
+    """`/accounts/tokens/<prefix>/revoke/`: the confirmation; a POST revokes the token."""
     token = ApiToken.objects.for_person(request.user).filter(token_key=token_key).first()
     if token is None:
         raise Http404
@@ -237,6 +234,10 @@ def token_revoke(request: ReaderRequest, token_key: str) -> HttpResponse:
 
 def _create_row_context(request: ReaderRequest, token: ApiToken) -> dict[str, Any]:
     times = create_time_formatter(request)
-    known = {"made": token.created, "ends": token.expiry, "used": token.last_used_at}
-    texts = {name: times.exact(moment) if moment else "" for name, moment in known.items()}
-    return {"token": token, "ended": has_ended(token, times.now), **texts}
+    return {
+        "token": token,
+        "ended": has_ended(token, times.now),
+        "made": times.exact(token.created),
+        "ends": times.exact(token.expiry),
+        "used": times.exact(token.last_used_at),
+    }

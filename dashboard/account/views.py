@@ -1,5 +1,5 @@
-"""Account of the person logged in: overview, log-in, active sessions, security keys, and the way to
-the provider of single sign-on and back."""
+"""Log-in, and the account of the person logged in: overview, sessions, security keys, single
+sign-on."""
 
 from __future__ import annotations
 
@@ -34,17 +34,16 @@ from dashboard.account.second_factor import SealedAdapter
 from dashboard.account.single_sign_on import Adapter
 from dashboard.environment.groups import PROVIDER_ID
 from dashboard.ui.htmx import SeeOther, render_page_or_fragment
-from dashboard.ui.list_page import SORT, ListPage, add_sort_field
+from dashboard.ui.list_page import ListPage, add_sort_field
 from dashboard.ui.list_url import ListUrl
 from dashboard.ui.local_lists import sort_rows
 from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.requests import ReaderRequest, create_time_formatter
 from isales_proxy.accounts import second_factors, sessions, sign_in_attempts
-from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.models import User
 
 _ATTEMPT_SECONDS: Final = 600
-# The first that occurs: others name themselves after those below them.
+# The first match counts, since a browser's header also names those it is compatible with.
 _BROWSERS: Final = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -75,18 +74,18 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
 
 
 def log_in(request: HttpRequest) -> HttpResponse:
-    """`/accounts/login/`. A POST is treated as anonymous even if somebody else is logged in
-    in this browser, so that nobody continues in the session of another person."""
+    """`/accounts/login/`. A POST is anonymous even if somebody is logged in in this browser, so
+    that nobody continues the session of another person."""
     if request.method == "POST":
         request.user = AnonymousUser()
-    answer: HttpResponse = allauth_log_in(request)
-    return answer
+    response: HttpResponse = allauth_log_in(request)
+    return response
 
 
 @require_safe
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
-    """`/accounts/`: password, second factor, sessions."""
+    """`/accounts/`: overview of password, second factor and sessions."""
     user = cast("User", request.user)
     context = {
         "has_password": user.has_usable_password(),
@@ -100,7 +99,7 @@ def account(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_required
 def no_password(_request: HttpRequest) -> HttpResponse:
-    """Redirect to the account page, which explains why there is no password to set."""
+    """Redirect to the account page, which explains why no password can be set."""
     return redirect("account_home")
 
 
@@ -108,18 +107,15 @@ def no_password(_request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def session_list(request: ReaderRequest) -> HttpResponse:
-    """List the active sessions; a POST ends one by its number, or all others."""
+    """`/accounts/sessions/`: the active sessions; a POST ends one by its ID, or all others."""
     user = request.user
     if request.method == "POST":
         return _end_sessions(request, user)
     times = create_time_formatter(request)
     form = add_sort_field(forms.Form(request.GET), SESSION_COLUMNS)
-    good = form.is_valid()
-    sort = form.cleaned_data.get(SORT, "")
-    path = reverse("usersessions_list")
-    title = _("Active sessions")
-    page = ListPage(SESSION_COLUMNS, ListUrl(path, (), DEFAULT_SIZE, 1, sort), title, "own-rows")
-    rows = sort_rows(_list_sessions(request, user), SESSION_COLUMNS, sort)
+    address = ListUrl.from_filter(reverse("usersessions_list"), form)
+    page = ListPage(SESSION_COLUMNS, address, _("Active sessions"), "own-rows")
+    rows = sort_rows(_list_sessions(request, user), SESSION_COLUMNS, address.sort)
     page.fill(
         rows,
         SessionFormatter(times, get_token(request)),
@@ -136,15 +132,15 @@ def session_list(request: ReaderRequest) -> HttpResponse:
         fragment="account/_sessions.html",
         context={
             "list": page,
-            "notice": build_parameter_notice(form, path),
+            "notice": build_parameter_notice(form, address.path),
             "zone_text": times.zone_text,
         },
-        status=200 if good else 422,
+        status=200 if form.is_valid() else 422,
     )
 
 
 def _list_sessions(request: HttpRequest, user: User) -> list[SessionRow]:
-    """The active sessions, this one first."""
+    """List the active sessions, the current one first."""
     found = [
         SessionRow(
             number=session.pk,
@@ -178,14 +174,17 @@ def _end_sessions(request: HttpRequest, user: User) -> HttpResponse:
 
 
 def describe_device(user_agent: str) -> str:
-    """`Firefox · Windows`, as far as the header tells."""
+    """Describe browser and system of a `User-Agent` header, such as `Firefox · Windows`."""
     browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
     return " · ".join(filter(None, (browser, system))) or _("Unknown device")
 
 
 class RemoveKeyView(RemoveWebAuthnView):
-    """allauth's; but the last second factor of a person who must have one stays."""
+    """Removal of a security key, but not of the last second factor of a person who must have one.
+
+    allauth asks its adapter only before it removes an authenticator app.
+    """
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add whether the key may be removed."""
@@ -193,7 +192,7 @@ class RemoveKeyView(RemoveWebAuthnView):
         return {**super().get_context_data(**kwargs), "may_remove": may}
 
     def form_valid(self, form: Any) -> Any:
-        """Remove it, or lead back to the page, which says why not."""
+        """Remove the key, or redirect to the page, which explains why it cannot be removed."""
         if not SealedAdapter().can_delete_authenticator(self.object):
             return SeeOther(self.request.path)
         return super().form_valid(form)
@@ -207,8 +206,8 @@ remove_key = RemoveKeyView.as_view()
 def begin_single_sign_on(request: HttpRequest) -> HttpResponseBase:
     """Redirect to the provider's log-in page.
 
-    By GET: our policy lets forms go nowhere else, not even by a redirect. What comes back counts
-    only with the state that this browser's session holds.
+    By GET, because our content security policy forbids that forms lead to other sites. The
+    provider's answer is only valid with the `state` in this browser's session.
     """
     _require_single_sign_on()
     try:
@@ -216,31 +215,31 @@ def begin_single_sign_on(request: HttpRequest) -> HttpResponseBase:
     except sign_in_attempts.TooManyAttempts:
         return too_many_requests(request)
     if not request.user.is_authenticated:
-        # What a stranger leaves behind who never comes back from there.
+        # The session of a person who never returns from the provider.
         request.session.set_expiry(_ATTEMPT_SECONDS)
     provider = get_adapter().get_provider(request, PROVIDER_ID)
     try:
-        answer: HttpResponseBase = provider.redirect(
+        response: HttpResponseBase = provider.redirect(
             request, AuthProcess.LOGIN, next_url=get_next_redirect_url(request)
         )
     except OAuth2Error as error:
-        answer = render_authentication_error(request, provider, exception=error)
-    return answer
+        response = render_authentication_error(request, provider, exception=error)
+    return response
 
 
 @never_cache
 @require_safe
 def complete_single_sign_on(request: HttpRequest) -> HttpResponseBase:
-    """Complete the log-in with the code that the provider gave."""
+    """Complete the log-in with the code of the provider."""
     _require_single_sign_on()
     view = OAuth2CallbackView.adapter_view(Adapter(request, PROVIDER_ID))
-    answer: HttpResponseBase = view(request)
-    return answer
+    response: HttpResponseBase = view(request)
+    return response
 
 
 @require_safe
 def show_cancelled(request: HttpRequest) -> HttpResponse:
-    """Render the page for who cancelled at the provider."""
+    """Render the page after a log-in that was cancelled at the provider."""
     _require_single_sign_on()
     return render(request, "socialaccount/login_cancelled.html")
 

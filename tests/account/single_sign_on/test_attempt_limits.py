@@ -53,8 +53,8 @@ def test_session_of_an_unfinished_attempt_ends_within_minutes(
 def test_provider_that_times_out_repeatedly_is_no_longer_called(
     provider: Provider, people: dict[str, Any], monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr(provider_calls, "DEADLINE", 0.2)
-    monkeypatch.setattr(provider_calls, "_AT_ONCE", 9)
+    monkeypatch.setattr(provider_calls, "DEADLINE_S", 0.2)
+    monkeypatch.setattr(provider_calls, "_MAX_CALLS", 9)
     provider_calls.forget()
     provider.hanging = {path}
     for _ in range(3):
@@ -79,9 +79,9 @@ def test_provider_that_times_out_repeatedly_is_no_longer_called(
 def test_at_most_two_calls_wait_for_a_hanging_provider(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provider_calls, "DEADLINE", 0.1)
-    monkeypatch.setattr(provider_calls, "_PATIENCE", 0.01)
-    monkeypatch.setattr(provider_calls, "_FAILURES", 99)
+    monkeypatch.setattr(provider_calls, "DEADLINE_S", 0.1)
+    monkeypatch.setattr(provider_calls, "_MAX_WAIT_S", 0.01)
+    monkeypatch.setattr(provider_calls, "_MAX_FAILURES", 99)
     provider_calls.forget()
     provider.hanging = {DESCRIPTION}
     for _ in range(5):
