@@ -89,17 +89,23 @@ def _get_interval(
 
 
 def _stretch(intervals: Sequence[int], calls_per_minute: float) -> list[int]:
-    """Return intervals that the budget allows: those of minutes are lengthened in proportion; the
-    shortest and the long ones cost few calls."""
-
-    def is_stretched(interval: int) -> bool:
-        return _SHORTEST < interval < HOURLY
-
+    """Return intervals for which the budget is enough: those of minutes grow alike, and the
+    shortest ones where they would leave less than a quarter of it. The long ones cost few calls."""
     allowed = calls_per_minute * _BUDGET_SHARE
-    stretched = sum(60 / each for each in intervals if is_stretched(each))
-    others = sum(60 / each for each in intervals if not is_stretched(each))
-    factor = max(1.0, stretched / max(allowed - others, allowed / 4))
-    return [min(round(each * factor), HOURLY) if is_stretched(each) else each for each in intervals]
+    calls = {"hot": 0.0, "near": 0.0, "far": 0.0}
+    for each in intervals:
+        calls[_get_group(each)] += 60 / each
+    factors = {"far": 1.0}
+    factors["hot"] = max(1.0, calls["hot"] / (allowed - min(calls["near"], allowed / 4)))
+    left = max(allowed - calls["hot"] / factors["hot"] - calls["far"], allowed / 4)
+    factors["near"] = max(1.0, calls["near"] / left)
+    return [max(each, min(round(each * factors[_get_group(each)]), HOURLY)) for each in intervals]
+
+
+def _get_group(interval: int) -> str:
+    if interval <= _SHORTEST:
+        return "hot"
+    return "near" if interval < HOURLY else "far"
 
 
 def get_day(now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:

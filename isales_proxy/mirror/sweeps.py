@@ -210,16 +210,19 @@ class Sweeper:
         return MirrorLeaf.objects.filter(vdn=self.vdn).exclude(kind=LeafKind.UNDATED)
 
     def _list_due(self, now: datetime) -> list[MirrorLeaf]:
-        """List the leaves to read next. While a round runs, half of them are leaves that it has not
-        read: in a large list the near leaves would take all calls, and the round would not end."""
+        """List the leaves to read next. Where more are due than a batch, half of them are those of
+        the shortest intervals, which would take all of few calls; the others are those due longest
+        or, while a round runs, leaves that it has not read."""
         due = self._select_leaves().filter(due_at__lte=now)
         leaves = list(due.order_by("interval", "due_at")[:_BATCH])
-        if self.rounds.running is not None and len(leaves) == _BATCH:
-            half = leaves[: _BATCH // 2]
-            others = due.filter(self.rounds.is_unread).exclude(pk__in=[leaf.pk for leaf in half])
-            unread = list(others.order_by("due_at")[: _BATCH - len(half)])
-            leaves = [*half, *unread] if unread else leaves
-        return leaves
+        if len(leaves) < _BATCH:
+            return leaves
+        half = leaves[: _BATCH // 2]
+        others = due.exclude(pk__in=[leaf.pk for leaf in half]).order_by("due_at")
+        if self.rounds.running is not None:
+            others = others.filter(self.rounds.is_unread)
+        rest = list(others[: _BATCH - len(half)])
+        return [*half, *rest] if rest else leaves
 
     def _update_seconds_per_call(self, busy_s: float, calls: int) -> None:
         """Update the mean time of a call and its processing, over some dozens of calls."""

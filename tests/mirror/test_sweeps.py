@@ -9,7 +9,7 @@ import pytest
 
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import LeafKind, MirrorLeaf, MirrorRow, MirrorState, Phase
-from tests.support.mirror import AT, SweptVendor, make_row, to_ms
+from tests.support.mirror import AT, MINUTE, SweptVendor, make_row, to_ms
 
 
 @pytest.fixture
@@ -92,6 +92,29 @@ def test_slow_vendor_starves_no_part_of_the_list(vdn: Vdn) -> None:
     late = [leaf for leaf in leaves if not leaf.as_of or _age(vendor, leaf) > 3 * leaf.interval]
     assert len(leaves) > 10
     assert late == []
+
+
+def test_crowd_that_is_due_starves_no_part_of_the_list(vdn: Vdn) -> None:
+    """Rows of one quarter of an hour need more calls than there are, and one second needs 40."""
+    vendor = SweptVendor(vdn, AT, page_cap=10)
+    vendor.CALL_SECONDS = 1.0
+    fill(vendor, 300)
+    vendor.data.add(
+        make_row(1000 + number, appointTime=to_ms(AT + 2 * MINUTE) + number * 9_000)
+        for number in range(150)
+    )
+    vendor.data.add(
+        make_row(
+            2000 + number, appointTime=to_ms(AT + 90 * MINUTE), userAccount=f"{100 + number % 40}"
+        )
+        for number in range(60)
+    )
+    assert vendor.run_round().round_complete
+    for _time in range(6):
+        vendor.run(100)
+        leaves = MirrorLeaf.objects.filter(kind=LeafKind.TIME, interval__lt=3600)
+        late = {leaf.interval for leaf in leaves if _age(vendor, leaf) > 3 * leaf.interval}
+        assert late == set()
 
 
 def _age(vendor: SweptVendor, leaf: MirrorLeaf) -> float:
