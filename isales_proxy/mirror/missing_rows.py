@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from isales_proxy.client.errors import BadAnswer, Refused
 from isales_proxy.client.queries import CALLED_NUMBER, ReservationQuery
@@ -124,7 +124,7 @@ class MissingRows:
         if not rest:
             return
         present = self._count_present()
-        if _exceeds(_MAX_OF_ALL, len(self._recent), present):
+        if _exceeds(_MAX_OF_ALL, self._count_recent(), present):
             self._mark_unconfirmed(rest)
             return
         before = began - MIN_ROUND_DISTANCE
@@ -162,12 +162,17 @@ class MissingRows:
         if _exceeds(_MAX_OF_LEAF, missing, rows_of_leaf):
             return True
         present = self._count_present()
-        if _exceeds(_MAX_OF_ALL, len(self._recent), present):
+        if _exceeds(_MAX_OF_ALL, self._count_recent(), present):
             return True
         if facts.totals_wrong:
             return False
         lacking = present - self._fetch(ReservationQuery(size=1)).total
         return _exceeds(_MAX_OF_LEAF, lacking, present) or _exceeds(_MAX_OF_ALL, lacking, present)
+
+    def _count_recent(self) -> int:
+        """Count the rows missed within the last hour and not found since."""
+        rows = MirrorRow.objects.filter(pk__in=self._recent)
+        return rows.filter(Q(phase=Phase.GONE) | Q(missed_at__isnull=False)).count()
 
     def _count_present(self) -> int:
         return MirrorRow.objects.for_vdn(self._vdn_id).present().count()

@@ -173,6 +173,27 @@ def test_empty_success_leaves_the_list_intact(vdn: Vdn) -> None:
     assert_equal(vendor)
 
 
+def test_rows_found_again_do_not_count_as_missing(vdn: Vdn) -> None:
+    """Neither those that were moved, nor those that a faulty answer lacked."""
+    vendor = make_vendor(vdn, 120)
+    for number in range(60):
+        vendor.data.move(get_id(number), get_time(number + 60))
+        if number % 10 == 9:
+            vendor.run_round()
+    assert_equal(vendor)
+    vendor.data.remove(get_id(70))
+    vendor.run_round()
+    assert list_gone() == {get_id(70)}
+    vendor.simulator.behaviour.empty = True
+    assert vendor.run_round().guard_rows == 119
+    vendor.simulator.behaviour.empty = False
+    assert vendor.run_round().guard_rows == 0
+    vendor.data.remove(get_id(30))
+    vendor.run_round()
+    assert list_gone() == {get_id(70), get_id(30)}
+    assert not MirrorRow.objects.filter(unconfirmed=True).exists()
+
+
 def test_many_missing_rows_are_gone_after_three_agreeing_rounds(vdn: Vdn) -> None:
     """M23: by three complete rounds over half an hour that agree."""
     vendor = make_vendor(vdn)
