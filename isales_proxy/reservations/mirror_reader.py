@@ -1,7 +1,7 @@
-"""One question to the mirror's tables: counts of tabs, order and slices of rows.
+"""A query to the mirror's tables: counts of tabs, order and slices of rows.
 
-A page, its total and the counts of the tabs are of one revision and one time. The order is (value
-is NULL, value, ID), texts by their code points, so that all databases agree.
+A page, its total and the counts of the tabs have the same revision and time. The order is (value is
+NULL, value, ID), of texts by code points, so that all databases agree.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _MOST_SPARSE: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order: its key, direction, and the key that was refused. `text` is as in an address."""
+    """An order: its key and direction, and the requested key if that was refused."""
 
     key: str
     descending: bool = False
@@ -83,13 +83,13 @@ class Order:
 
     @property
     def text(self) -> str:
-        """The order as a parameter; "" for the own order of an agent's list."""
+        """The order as a parameter; "" for the order by urgency of an agent's list."""
         return "" if self.key == _URGENT else f"-{self.key}" if self.descending else self.key
 
 
 @dataclass(frozen=True, slots=True)
 class FoundRow:
-    """A row, its place in the order of the due time, and what it is sorted by."""
+    """A row, its place in the order of the due time, and the values that it is sorted by."""
 
     row: MirroredReservation
     cursor: Cursor
@@ -97,12 +97,12 @@ class FoundRow:
     value: Any
 
     def get_sort_key(self) -> tuple[Any, ...]:
-        """Return what orders rows of one rank, or rows without a value."""
+        """Return the key that orders rows of one rank, all with a value or all without."""
         return (self.cursor.row_id,) if self.value is None else (0, self.value, self.cursor.row_id)
 
 
 class MirrorReader:
-    """One question of one person at one time: its filter, tab and order."""
+    """One query of one person at one time: its filter, tab and order."""
 
     def __init__(
         self, scope: Scope, query: ListQuery, now: datetime, seen: int | None = None
@@ -111,55 +111,53 @@ class MirrorReader:
         self.query = query
         self.moment = Moment.create(scope, query.as_of or now)
         self.filter = create_filter(scope, query, self.moment)
-        own = not scope.can(Permission.SEE_ALL_AGENTS)
-        self.tab = query.tab or (Tab.ALL if own else Tab.OPEN)
-        self.own = own
+        self.is_agents_own = not scope.can(Permission.SEE_ALL_AGENTS)
+        self.tab = query.tab or (Tab.ALL if self.is_agents_own else Tab.OPEN)
         self.seen = seen
         self._changed: int | None = None
         self._sparse = False
         self.has_more: bool | None = None
-        """True if more rows follow a page that begins beside a row; None for a numbered page."""
+        """True if more rows follow a page that begins at a cursor; None for a numbered page."""
         self.id_name = "pk" if query.as_of is None else "row_id"
 
     def read_consistently(self, revision: int) -> tuple[TabCounts, list[FoundRow]]:
-        """Read counts and rows of one revision: at once, or in a snapshot where writes go on."""
+        """Read counts and rows of the same revision, in a snapshot if it keeps changing."""
         for _attempt in range(_ATTEMPTS):
             counts = self.count(revision)
             self.moment = replace(self.moment, now=counts.now)
             self._expect_changes(counts.revision)
             rows, revisions = self._read_rows(counts.get(self.tab))
-            revisions = revisions or {self._read_revision()}
+            revisions = revisions or {read_revision(self.scope.vdn.pk)}
             is_same = self.query.as_of is not None or revisions == {counts.revision}
             if is_same and self._is_whole(len(rows), counts.get(self.tab)):
                 return counts, rows
             revision = max(revisions)
         with take_snapshot():
-            counts = self._count()
+            counts = count_rows(self.filter, self.moment)
             self._expect_changes(counts.revision)
             rows, _revisions = self._read_rows(counts.get(self.tab))
         return counts, rows
 
     def _expect_changes(self, revision: int) -> None:
-        """Count changed rows with the page, unless the person has seen this revision."""
+        """Have changed rows counted with the page, unless the person has seen this revision."""
         self._changed = 0 if self.seen is None or self.seen >= revision else None
 
     def _is_whole(self, found: int, total: int) -> bool:
-        """Tell whether a page has the rows that it should of `total`. A statement that finds none
-        tells no revision: it may have been another one."""
+        """Tell whether a page has as many rows as it must have of `total`.
+
+        A statement without rows returns no revision, which may have been another one.
+        """
         query = self.query
         if query.after is not None or query.before is not None or query.jump is not None:
             return True
         return found == min(query.size, max(total - query.offset, 0))
 
     def count(self, revision: int) -> TabCounts:
-        """Count every tab, or share the counts of the same revision a few seconds ago."""
+        """Count the rows of every tab, or return the cached counts of the same revision."""
         return share_counts(self.filter, self.moment, revision)
 
-    def _count(self) -> TabCounts:
-        return count_rows(self.filter, self.moment)
-
     def count_changed(self) -> int:
-        """Count the rows, whatever their tab, that changed after the revision that was seen."""
+        """Count the rows of all tabs that changed after the revision that the person has seen."""
         if self.seen is None or self.query.as_of is not None or self.filter.empty:
             return 0
         if self._changed is None:
@@ -169,9 +167,6 @@ class MirrorReader:
     def _select_changed(self) -> QuerySet[Any]:
         return self.filter.select().filter(revision__gt=self.seen)
 
-    def _read_revision(self) -> int:
-        return read_revision(self.scope.vdn.pk)
-
     def list_sortable(self, total: int) -> frozenset[str]:
         """List the keys of the columns by which `total` rows can be sorted."""
         if total > MOST_SORTED:
@@ -180,17 +175,17 @@ class MirrorReader:
         return frozenset(SORT_KEYS) - hidden
 
     def choose_order(self, total: int) -> Order:
-        """Return the order asked for if `total` rows allow it, else that of the tab."""
+        """Return the requested order if `total` rows allow it, else that of the tab."""
         key = self.query.sort.removeprefix("-")
         if key and key in self.list_sortable(total):
             return Order(key, self.query.sort.startswith("-"))
-        if self.own and self.tab is Tab.ALL:
+        if self.is_agents_own and self.tab is Tab.ALL:
             return Order(_URGENT, refused=key)
         latest_first = self.tab in {Tab.FAILED, Tab.DONE, Tab.GONE, Tab.ALL}
         return Order("due", descending=latest_first, refused=key)
 
     def _read_rows(self, total: int) -> tuple[list[FoundRow], set[int]]:
-        """Read the rows of the page, and the revisions that the statements saw."""
+        """Read the rows of the page, and the revisions as of which the statements read them."""
         query, order = self.query, self.choose_order(total)
         if self.filter.empty:
             return [], set()
@@ -217,7 +212,7 @@ class MirrorReader:
             return self._read_beyond(segments, order)
         left = total - query.offset
         if query.offset > DEEPEST_OFFSET and 0 < left < query.offset:
-            # The end is nearer.
+            # The end of the list is nearer.
             size = min(query.size, left)
             segments = (each for each, _ in self._split(order.descending, backwards=True))
             rows, revisions = self._read_segments(segments, left - size, size, order.reverse())
@@ -228,7 +223,7 @@ class MirrorReader:
     def _read_beyond(
         self, segments: Iterable[QuerySet[Any]], order: Order
     ) -> tuple[list[FoundRow], set[int]]:
-        """Read a page beside a row, and one row more to know whether another page follows."""
+        """Read a page at a cursor, and one row more to know whether another page follows."""
         size = self.query.size
         rows, revisions = self._read_segments(segments, 0, size + 1, order)
         self.has_more = len(rows) > size
@@ -244,8 +239,8 @@ class MirrorReader:
         sign = "-" if descending != backwards else ""
         rows, due = self._select(), f"{sign}appoint_time"
         if self._sparse and connection.vendor == "sqlite":
-            # By the index of times it would look through the rows of everybody: it does not know
-            # that a value is rare, and prefers an index that sorts.
+            # SQLite does not know that a value is rare and prefers an index that sorts: by that of
+            # times it would read the rows of all agents.
             rows = rows.annotate(unindexed=_hide_from_index(F("appoint_time")))
             due = f"{sign}unindexed"
         for is_undated in (True, False) if backwards else (False, True):
@@ -257,7 +252,7 @@ class MirrorReader:
         sign = "lt" if descending else "gt"
         by_id = Q(**{f"{self.id_name}__{sign}": cursor.row_id})
         if cursor.due is None:
-            # Rows without a time are last in either order of the list.
+            # Rows without a time are last in both orders of the list.
             return by_id if nulls else Q() if self._reads_backwards else Q(pk__in=())
         if nulls:
             return Q(pk__in=()) if self._reads_backwards else Q()
@@ -271,7 +266,7 @@ class MirrorReader:
     def _read_segments(
         self, segments: Iterable[QuerySet[Any]], offset: int, size: int, order: Order
     ) -> tuple[list[FoundRow], set[int]]:
-        """Read a slice of segments that follow one another."""
+        """Read a slice of consecutive segments."""
         found: list[FoundRow] = []
         revisions: set[int] = set()
         passed: QuerySet[Any] | None = None
@@ -288,7 +283,7 @@ class MirrorReader:
         return found, revisions
 
     def _sort(self, order: Order) -> QuerySet[Any]:
-        """Return all rows in an order that no index gives."""
+        """Return all rows in an order that has no index."""
         rows, id_order = self._select(), f"{'-' if order.descending else ''}{self.id_name}"
         if order.key == _URGENT:
             return rows.order_by("phase", _is_null("appoint_time"), "appoint_time", id_order)
@@ -314,7 +309,7 @@ class MirrorReader:
         return _collate(F(plain.get(key, "busi_result")))
 
     def _name(self, kind: str, field: str = "name") -> Any:
-        """Return the expression of an agent's or a task's name as it was at that time."""
+        """Return the expression of an agent's or a task's name at the time of the list."""
         present = F(f"{kind}__{field}")
         if self.query.as_of is None:
             return present
@@ -328,10 +323,10 @@ class MirrorReader:
     def _fetch(
         self, rows: QuerySet[Any], order: Order, value: Any = None
     ) -> tuple[list[FoundRow], set[int]]:
-        """Read a slice of rows, and the revisions of the mirror that the statement saw.
+        """Read a slice of rows, and the revisions of the mirror as of which they were read.
 
-        The slice is found by IDs alone, so that rows before it are neither joined nor sorted with
-        all their columns.
+        A subquery selects the slice by IDs, so that the rows before it are neither joined nor
+        sorted with all their columns.
         """
         ids = rows.values("pk")
         if value is None and self.query.as_of is None:
@@ -347,14 +342,14 @@ class MirrorReader:
             rank = values[PHASE] if order.key == _URGENT else 0
             cursor = Cursor(row.appoint_time, values[0])
             found.append(FoundRow(row, cursor, rank, values[SORTED_BY]))
-        # As the database sorted: by code points, what is missing last.
+        # In the order of the database: by code points, rows without a value last.
         found.sort(key=FoundRow.get_sort_key, reverse=order.descending)
         found.sort(key=lambda each: (each.rank, each.value is None))
         return found, revisions
 
     def _read_present(self, ids: QuerySet[Any]) -> list[Sequence[Any]]:
-        """Read rows as `_list_values` does, sorted by their time, with the number of those that
-        changed, by a statement of our own."""
+        """Read rows sorted by their time, like `_list_values` but by raw SQL, which also counts the
+        changed rows."""
         changed: tuple[str, tuple[Any, ...]] = "0", ()
         try:
             found = ids.query.sql_with_params()
@@ -393,14 +388,14 @@ class MirrorReader:
         return found
 
     def find(self, key: str) -> MirroredReservation | None:
-        """Return the row with this key, whatever its tab, as it was at the time of the question."""
+        """Return the row with this key in any tab, as it was at the time of the list."""
         name = "key" if self.query.as_of is None else "row__key"
         rows = self.filter.select().filter(**{name: key})
         return next((build_reservation(values) for values in self._list_values(rows)), None)
 
     def list_ids(self) -> tuple[array[int], int]:
-        """List the IDs of all rows in order, with the revision of that moment."""
-        counts = self.count(self._read_revision())
+        """List the IDs of all rows in order, with the revision as of which they were read."""
+        counts = self.count(read_revision(self.scope.vdn.pk))
         total = counts.get(self.tab)
         order = self.choose_order(total)
         ids = array("q")
@@ -465,5 +460,5 @@ def _hide_from_index(value: Any) -> Func:
 
 
 def _collate(value: Any) -> Any:
-    """Compare texts by code points, as SQLite does by itself."""
+    """Compare texts by code points, which is SQLite's default."""
     return Collate(value, "C") if connection.vendor == "postgresql" else value

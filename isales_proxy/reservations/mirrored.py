@@ -1,4 +1,4 @@
-"""A reservation from the mirror: the vendor's fields, and what the mirror knows of the row."""
+"""A reservation from the mirror: the vendor's fields and those of the mirror."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from isales_proxy.models.mirror import ROW_FIELDS, Phase
 class MirroredReservation(Reservation):
     """A reservation of the mirror, without the vendor's undocumented fields.
 
-    A gone one went in the interval (`gone_after`, `gone_by`]. `unconfirmed` is one that a reading
-    missed without its being called gone. `revision` is that of its last change, `first_revision`
-    the one it appeared with; 0 for a version.
+    A gone one went in the interval (`gone_after`, `gone_by`]. `unconfirmed`: the last reading
+    missed it, but it is not treated as gone. `revision` is that of its last change,
+    `first_revision` that in which it appeared; 0 for a version.
     """
 
     gone: bool = False
@@ -32,7 +32,7 @@ class MirroredReservation(Reservation):
 
 
 ROW_FACTS: Final = ("gone_after", "gone_by", "revision", "first_revision")
-# Places among the values of a row, of which the first is its ID.
+# Indexes in the values of a row; the first value is its ID.
 PHASE: Final = len(ROW_FIELDS) + 1
 SORTED_BY: Final = len(ROW_FIELDS) + 12
 REVISION: Final = len(ROW_FIELDS) + 13
@@ -40,11 +40,11 @@ REVISION: Final = len(ROW_FIELDS) + 13
 
 @cache
 def build_page_statement(_vendor: str) -> tuple[str, list[int]]:
-    """Build the statement that reads rows as they are now, and the places of its times.
+    """Return the SQL that reads rows as they are now, and the indexes of its times.
 
-    It takes the VDN and the parameters of what is put in for `changed`, the number of rows that
-    changed, and for `ids`. Every request of the list runs it: with a queryset a page takes a third
-    more work in all.
+    `changed`, an expression for the number of changed rows, and `ids` are inserted by `format`; the
+    parameters are the VDN and those of the two. Every request of the list runs it: with a queryset
+    the whole page takes a third more work.
     """
     named = {
         f"found.{field.column}": isinstance(field, DateTimeField)
@@ -67,9 +67,11 @@ def build_page_statement(_vendor: str) -> tuple[str, list[int]]:
 
 
 def build_reservation(values: Sequence[Any]) -> MirroredReservation:
-    """Build a reservation from the values of a row, without validating it again: ID, ROW_FIELDS,
-    phase, `unconfirmed`, ROW_FACTS, agent's account, task's ID, agent's name, task's name and
-    status."""
+    """Build a reservation from the values of a row, without validation.
+
+    The values are ID, ROW_FIELDS, phase, `unconfirmed`, ROW_FACTS, agent's account, task's ID,
+    agent's name, task's name and status.
+    """
     fields: dict[str, Any] = dict(zip(ROW_FIELDS, values[1:PHASE], strict=True))
     phase, unconfirmed, gone_after, gone_by, revision, first_revision = values[PHASE : PHASE + 6]
     account, task_id, agent_name, task_name, status = values[PHASE + 6 : SORTED_BY]

@@ -42,7 +42,6 @@ _TICK: Final = timedelta(microseconds=1)
 
 PRESENT_PHASES: Final = tuple(phase for phase in Phase if phase is not Phase.GONE)
 _OPEN: Final = Q(phase=Phase.OPEN)
-_CLOSED_TABS: Final = {Tab.FAILED: Phase.FAILED, Tab.DONE: Phase.ANSWERED, Tab.GONE: Phase.GONE}
 _PHASES: Final = {
     ReservationState.CALLED: Phase.CALLED,
     ReservationState.FAILED: Phase.FAILED,
@@ -53,7 +52,7 @@ _PHASES: Final = {
 
 @dataclass(frozen=True)
 class Moment:
-    """The one time (aware UTC) of a page, the grace of its VDN, and the reader's day."""
+    """The time of a page (aware UTC), the grace of its VDN, and the reader's day."""
 
     now: datetime
     late_grace: timedelta
@@ -62,7 +61,7 @@ class Moment:
 
     @classmethod
     def create(cls, scope: Scope, now: datetime) -> Moment:
-        """Create for a person's day at `now` (aware)."""
+        """Create from `now` (aware) and the person's time zone."""
         return cls(now, scope.vdn.late_grace, *get_days(now, scope.zone, 0, 1))
 
     @property
@@ -85,11 +84,11 @@ class Span:
 
     @classmethod
     def create(cls, begin: datetime | None, end: datetime | None) -> Span:
-        """Create the range of a question, both of whose bounds belong to it."""
+        """Create the range of a query, which includes both bounds."""
         return cls(begin, end + _TICK if end else None)
 
     def limit(self, low: datetime | None, high: datetime | None) -> Span:
-        """Return the part of it that lies in another range."""
+        """Return the intersection with another range."""
         lows = [each for each in (self.low, low) if each is not None]
         highs = [each for each in (self.high, high) if each is not None]
         return Span(max(lows, default=None), min(highs, default=None))
@@ -97,13 +96,12 @@ class Span:
 
 @dataclass(frozen=True)
 class RowFilter:
-    """The rows or versions that a person's question finds, whatever its tab.
+    """The rows or versions that match a person's query in all tabs.
 
-    `few` tells that the rows were looked for already, and `where` has their IDs. `counters` selects
-    those of `MirrorCount` whose sum is the number of rows, None where none has it. `span` is the
-    range of due times (without bounds if there is none) of which counters of hours have the number
-    of rows, those of `call_type` if it is given; None where something else limits the rows. `empty`
-    tells that nothing can match.
+    `few`: the rows were found already, and `where` has their IDs. `counters` selects the rows of
+    `MirrorCount` whose sum is the number of rows; None without such counters. `span` is the range
+    of due times, maybe without bounds, that counters of hours can count, those of `call_type` if it
+    is given; None if other conditions limit the rows. `empty`: nothing can match.
     """
 
     model: Model
@@ -117,20 +115,20 @@ class RowFilter:
 
     @property
     def is_one_value(self) -> bool:
-        """True if one value of one column limits the rows of a VDN, whose index then sorts them."""
+        """True if one value of one column limits the rows of a VDN, so that an index sorts them."""
         limits = [each for each in self.where.children if each != ("vdn", self.vdn_id)]
         return len(limits) == 1 and isinstance(limits[0], tuple) and "__" not in limits[0][0]
 
     def select(self) -> QuerySet[Any]:
-        """Return the rows in no order."""
+        """Return the rows, unordered."""
         found = self.model._default_manager.filter(self.where)  # noqa: SLF001
         return found.none() if self.empty else found
 
 
 def create_filter(scope: Scope, query: ListQuery, moment: Moment | None = None) -> RowFilter:
-    """Create the filter of a question within the person's scope; up to five small queries.
+    """Create the filter of a query within the person's scope, with up to five small SQL queries.
 
-    `moment` is needed for a question with a state.
+    `moment` is required for a query with a state.
     """
     model: Model = MirrorRow if query.as_of is None else MirrorVersion
     where, counters = Q(), _Counters()
@@ -168,7 +166,7 @@ def create_filter(scope: Scope, query: ListQuery, moment: Moment | None = None) 
         where &= _match_any("fail_code", codes)
         counters.limit(CountedBy.CODE, _match_any("value", codes))
     if query.state:
-        assert moment is not None  # noqa: S101 - states are asked for at a time
+        assert moment is not None  # noqa: S101 - see the docstring
         where &= match_state(ReservationState(query.state), moment)
         counters.refuse()
     few, empty = False, () in {agents, tasks, codes} or (named is not None and named.empty)
@@ -181,7 +179,7 @@ def create_filter(scope: Scope, query: ListQuery, moment: Moment | None = None) 
             where &= number
         counters.refuse()
     if not few:
-        # IDs are of the VDN; with it SQLite would not look for rows by them.
+        # The IDs are of this VDN; with the condition SQLite would not search by them.
         where &= Q(vdn=scope.vdn.pk)
     found, is_limited = counters.match(), query.begin is not None or query.end is not None
     return RowFilter(
@@ -198,29 +196,29 @@ def create_filter(scope: Scope, query: ListQuery, moment: Moment | None = None) 
 
 @dataclass
 class _Counters:
-    """The counters that have the number of rows of a filter: those of one kind at most."""
+    """The counters that can count the rows of a filter, all of one kind."""
 
     kind: CountedBy = CountedBy.ALL
     where: Q | None = field(default_factory=Q)
 
     def limit(self, kind: CountedBy, condition: Q) -> None:
-        """Add a condition that the counters of a kind can tell."""
+        """Add a condition that counters of this kind support."""
         if self.where is None or self.kind not in {CountedBy.ALL, kind}:
             self.refuse()
         else:
             self.kind, self.where = kind, self.where & condition
 
     def refuse(self) -> None:
-        """Add a condition that no counter can tell."""
+        """Add a condition that no counter supports."""
         self.where = None
 
     @property
     def have_hours(self) -> bool:
-        """True if nothing but a type limits the rows, which are counted by their hours as well."""
+        """True if at most a type limits the rows, for which there are counters of hours."""
         return self.where is not None and self.kind in {CountedBy.ALL, CountedBy.TYPE}
 
     def match(self) -> Q | None:
-        """Return the condition of the counters; None where none has the number."""
+        """Return the condition of the counters; None if no counters can be used."""
         return None if self.where is None else Q(counted_by=self.kind) & self.where
 
 
@@ -259,7 +257,7 @@ def _find_tasks(scope: Scope, query: ListQuery) -> tuple[int, ...] | None:
 
 @dataclass(frozen=True)
 class _Named:
-    """IDs of the agents, tasks and business results whose texts hold what is searched for."""
+    """IDs of the agents, tasks and business results whose texts contain the searched text."""
 
     agents: tuple[int, ...]
     tasks: tuple[int, ...]
@@ -267,11 +265,11 @@ class _Named:
 
     @property
     def empty(self) -> bool:
-        """True if no text holds it."""
+        """True if no text contains it."""
         return not (self.agents or self.tasks or self.results)
 
     def match(self, *names: str) -> Q:
-        """Match any of them, by the names of the three columns, or the first ones."""
+        """Match any of them; `names` are their columns, or the first of these."""
         found = Q()
         for name, keys in zip(names, (self.agents, self.tasks, self.results), strict=False):
             found |= _match_any(name, keys) if keys else Q()
@@ -279,8 +277,8 @@ class _Named:
 
 
 def _find_named(scope: Scope, text: str, as_of: datetime | None) -> _Named:
-    """Find agents and tasks by a part of their names at that time, and business results, as masked
-    as the person sees these."""
+    """Find agents and tasks by a part of their names at that time, and business results
+    by a part of their text, all as masked for the person."""
     agents = MirrorAgent.objects.filter(vdn=scope.vdn).order_by("pk")
     tasks = MirrorTask.objects.filter(vdn=scope.vdn).order_by("pk")
     results = MirrorBusinessResult.objects.filter(vdn=scope.vdn).order_by("pk")
@@ -292,7 +290,7 @@ def _find_named(scope: Scope, text: str, as_of: datetime | None) -> _Named:
     return _Named(
         _match_names(scope, text, agents.values_list("pk", "account", "name"), then["agent"]),
         _match_names(scope, text, tasks.values_list("pk", "task_id", "name"), then["task"]),
-        # A whole text finds a result as masked, too: it may hold a number.
+        # Without an ID, since the whole unmasked text, which may contain a number, must not match.
         _match_names(
             scope, text, ((pk, "", name) for pk, name in results.values_list("pk", "text")), {}
         ),
@@ -300,7 +298,7 @@ def _find_named(scope: Scope, text: str, as_of: datetime | None) -> _Named:
 
 
 def _select_names(scope: Scope, kind: str, as_of: datetime) -> QuerySet[MirrorName]:
-    """Select the names of agents or tasks as they were known at a time, the latest last."""
+    """Select the names of agents or tasks as known at `as_of`, the latest last."""
     return MirrorName.objects.filter(
         known_from__lte=as_of, known_until__gt=as_of, **{f"{kind}__vdn": scope.vdn}
     ).order_by("known_from", "pk")
@@ -309,7 +307,7 @@ def _select_names(scope: Scope, kind: str, as_of: datetime) -> QuerySet[MirrorNa
 def _match_names(
     scope: Scope, text: str, rows: Iterable[tuple[int, str, str]], then: Mapping[int, str]
 ) -> tuple[int, ...]:
-    """Match IDs and names; `then` has those that were others at the time asked for."""
+    """Match IDs and names; `then` has the names that were different at the time of the list."""
     hidden = not scope.can(Permission.SEE_NUMBERS)
     wanted = text.casefold()
 
@@ -322,25 +320,25 @@ def _match_names(
 
 
 def _find_codes(scope: Scope, query: ListQuery) -> tuple[str, ...] | None:
-    """Return the codes that `code` and `category` allow, in all their spellings; None where both
-    are empty."""
+    """Return the codes that match `codes` and `category`, in all their spellings; None if both are
+    empty."""
     if not query.codes and not query.category:
         return None
-    asked = {each for code in query.codes for each in code_book.list_spellings(code)}
-    found = asked
+    requested = {each for code in query.codes for each in code_book.list_spellings(code)}
+    found = requested
     if query.category:
         book = code_book.get_book(scope.vdn)
         known = {*book.codes, *book.notes, *code_book.list_codes()}
-        spelt = {each for code in known | asked for each in code_book.list_spellings(code)}
+        spelt = {each for code in known | requested for each in code_book.list_spellings(code)}
         found = {code for code in spelt if book.explain(code).category == query.category}
         if query.codes:
-            found &= asked
+            found &= requested
     return _keep_occurring(scope, found) if query.as_of is None else tuple(sorted(found))
 
 
 def _keep_occurring(scope: Scope, codes: Collection[str]) -> tuple[str, ...]:
-    """Leave out the codes that no row has: one alone is found in the order of an index, and a plan
-    for many takes long."""
+    """Drop the codes that no row has: a single code is read in the order of an index, while a query
+    plan for many is slow."""
     counted = MirrorCount.objects.filter(
         vdn=scope.vdn, counted_by=CountedBy.CODE, value__in=codes, rows__gt=0
     )
@@ -348,10 +346,10 @@ def _keep_occurring(scope: Scope, codes: Collection[str]) -> tuple[str, ...]:
 
 
 def _match_number(scope: Scope, text: str, *, past: bool) -> Q | list[int]:
-    """Return the condition of a number, or the IDs of its rows: of a whole one, else of those that
-    begin or end with it for who may see numbers.
+    """Return the IDs of the rows with a number; a condition for the past or if there are too many.
 
-    The rows are looked for once, in the indexes of numbers, and not again by each count.
+    With SEE_NUMBERS a number that is not found whole is a part with which numbers begin or end. The
+    rows are searched for once, in the indexes of numbers, instead of by each count.
     """
     number = SearchedNumber.parse(text)
     whole = _match_whole(number)
@@ -369,8 +367,8 @@ def _match_number(scope: Scope, text: str, *, past: bool) -> Q | list[int]:
 
 
 def is_vague_number(scope: Scope, query: ListQuery) -> bool:
-    """Tell whether the number of a question is a part with which those of more than `MOST_NUMBERS`
-    rows begin or end."""
+    """Tell whether more than `MOST_NUMBERS` rows have a number that begins or ends with a
+    searched part."""
     if not query.called_no or query.as_of is not None or not scope.can(Permission.SEE_NUMBERS):
         return False
     number = SearchedNumber.parse(query.called_no)
@@ -401,7 +399,7 @@ def _match_past_part(number: SearchedNumber) -> Q:
 
 
 def _find_rows(scope: Scope, condition: Q) -> list[int]:
-    """Find the IDs of the rows of a condition, at most one more than `MOST_NUMBERS`."""
+    """Find the IDs of the rows that match, at most `MOST_NUMBERS` + 1."""
     ids = MirrorRow.objects.filter(condition, vdn=scope.vdn.pk).order_by()
     return list(ids.values_list("pk", flat=True)[: MOST_NUMBERS + 1])
 
@@ -410,16 +408,13 @@ def match_tab(tab: Tab, moment: Moment) -> Q:
     """Return the condition of a tab."""
     if tab is Tab.ALL:
         return Q()
+    if tab is Tab.OPEN:
+        return _OPEN
     if tab is Tab.TODAY:
         in_day = Q(appoint_time__gte=moment.day_begin, appoint_time__lt=moment.day_end)
         return in_day & Q(phase__in=PRESENT_PHASES)
-    if tab in _CLOSED_TABS:
-        return Q(phase=_CLOSED_TABS[tab])
-    if tab is Tab.OVERDUE:
-        return _OPEN & Q(appoint_time__lt=moment.late_before)
-    if tab is Tab.DIALLING:
-        return _OPEN & _match_dialling(moment)
-    return _OPEN & _match_soon(moment) if tab is Tab.SOON else _OPEN
+    state = ReservationState.ANSWERED if tab is Tab.DONE else ReservationState(tab.value)
+    return match_state(state, moment)
 
 
 def match_not_late(moment: Moment) -> Q:
@@ -427,55 +422,32 @@ def match_not_late(moment: Moment) -> Q:
     return _OPEN & Q(appoint_time__gte=moment.late_before)
 
 
-def match_undated() -> Q:
-    """Return the condition of open rows without a time."""
-    return _OPEN & Q(appoint_time=None)
-
-
 def match_state(state: ReservationState, moment: Moment) -> Q:
     """Return the condition of a state."""
     if state in _PHASES:
         return Q(phase=_PHASES[state])
     if state is ReservationState.UNDATED:
-        return match_undated()
-    if state is not ReservationState.LATER:
-        return match_tab(Tab(state.value), moment)
-    latest = moment.now + SOON
-    manual = ~Q(call_type=AUTOMATIC) & Q(appoint_time__gt=latest)
-    return _OPEN & (manual | Q(call_type=AUTOMATIC, appoint_time__gt=latest + DIALLED_EARLIER))
-
-
-def _match_dialling(moment: Moment) -> Q:
-    return Q(
-        call_type=AUTOMATIC,
-        appoint_time__gte=moment.late_before,
-        appoint_time__lte=moment.now + DIALLED_EARLIER,
-    )
-
-
-def _match_soon(moment: Moment) -> Q:
-    latest = moment.now + SOON
-    manual = ~Q(call_type=AUTOMATIC) & Q(appoint_time__lte=latest)
-    automatic = Q(call_type=AUTOMATIC, appoint_time__gt=moment.now + DIALLED_EARLIER)
-    return Q(appoint_time__gte=moment.late_before, appoint_time__lte=moment.soon_until) & (
-        manual | automatic
-    )
+        return _OPEN & Q(appoint_time=None)
+    if state is ReservationState.OVERDUE:
+        return _OPEN & Q(appoint_time__lt=moment.late_before)
+    dialled_until, soon_until = moment.now + DIALLED_EARLIER, moment.now + SOON
+    is_automatic = Q(call_type=AUTOMATIC)
+    if state is ReservationState.LATER:
+        manual = ~is_automatic & Q(appoint_time__gt=soon_until)
+        return _OPEN & (manual | (is_automatic & Q(appoint_time__gt=moment.soon_until)))
+    if state is ReservationState.DIALLING:
+        return match_not_late(moment) & is_automatic & Q(appoint_time__lte=dialled_until)
+    manual = ~is_automatic & Q(appoint_time__lte=soon_until)
+    automatic = is_automatic & Q(appoint_time__gt=dialled_until)
+    soon = Q(appoint_time__lte=moment.soon_until) & (manual | automatic)
+    return match_not_late(moment) & soon
 
 
 def rank_states(moment: Moment) -> Case:
-    """Return the expression that sorts by state: the most urgent first, then the closed ones."""
-    conditions = (
-        match_tab(Tab.OVERDUE, moment),
-        match_tab(Tab.DIALLING, moment),
-        match_tab(Tab.SOON, moment),
-        _OPEN & Q(appoint_time__isnull=False),
-        _OPEN,
-        Q(phase=Phase.CALLED),
-        Q(phase=Phase.FAILED),
-        Q(phase=Phase.ANSWERED),
-    )
+    """Return the expression that sorts by state, the most urgent first, then the closed ones."""
+    states = [state for state in ReservationState if state is not ReservationState.GONE]
     return Case(
-        *(When(condition, then=Value(rank)) for rank, condition in enumerate(conditions)),
-        default=Value(len(conditions)),
+        *(When(match_state(state, moment), then=Value(rank)) for rank, state in enumerate(states)),
+        default=Value(len(states)),
         output_field=IntegerField(),
     )

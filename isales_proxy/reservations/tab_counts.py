@@ -1,8 +1,8 @@
-"""Counts of the tabs of the mirror: one statement, shared for a few seconds of a revision.
+"""Counts of the tabs of the mirror: one statement, cached for a few seconds of a revision.
 
-Rows are counted where no counter has their number. Of a range of time the counters of hours have
-all but the two parts of an hour at its ends. Overdue rows are the open ones without those that are
-not late: these are as many as people plan ahead, while overdue ones grow with the list.
+Rows are counted only where no counters can be used. A range of time is counted by counters of hours
+and, in the parts of an hour at its ends, row by row. Overdue rows are the open ones minus those
+that are not late, whose number does not grow with the history.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ from isales_proxy.reservations.row_filters import (
     RowFilter,
     Span,
     match_not_late,
+    match_state,
     match_tab,
-    match_undated,
 )
+from isales_proxy.reservations.status import ReservationState
 
 SAME_TIME_SECONDS: Final = 15
-"""Counts are shared for so long, at the time at which they were counted."""
+"""Duration for which counts are cached, with the time at which they were counted."""
 
-_KEPT: Final = 60  # seconds
+_CACHE_S: Final = 60
 _HOUR: Final = timedelta(hours=1)
 _TIMED: Final = (Tab.TODAY, Tab.DIALLING, Tab.SOON)
 _PHASES: Final = {
@@ -47,8 +48,8 @@ _PHASES: Final = {
 
 
 def share_counts(rows: RowFilter, moment: Moment, revision: int) -> TabCounts:
-    """Count every tab, or return the counts of the same question, revision and seconds."""
-    # All that is asked of the tables, with the IDs that were found for it.
+    """Count every tab, or return the cached counts of the same query, revision and seconds."""
+    # Everything that the statement depends on, including the IDs that were found for it.
     facts = (
         *(rows.model.__name__, rows.where, rows.empty, moment.late_grace, moment.day_begin),
         int(moment.now.timestamp()) // SAME_TIME_SECONDS,
@@ -59,7 +60,7 @@ def share_counts(rows: RowFilter, moment: Moment, revision: int) -> TabCounts:
         return TabCounts(shared[0], revision, *shared[1:])
     counts = count_rows(rows, moment)
     if counts.revision == revision:
-        cache.set(key, (counts.now, *_list_numbers(counts)), _KEPT)
+        cache.set(key, (counts.now, *_list_numbers(counts)), _CACHE_S)
     return counts
 
 
@@ -81,11 +82,11 @@ def count_rows(rows: RowFilter, moment: Moment) -> TabCounts:
 
 
 def _count_few(rows: RowFilter, moment: Moment, revision: Subquery) -> dict[str, int]:
-    """Count rows that are few, each of them looked at once."""
+    """Count a few rows by reading each of them once."""
     conditions = {
         **{tab.value: match_tab(tab, moment) for tab in _TIMED},
         "not_late": match_not_late(moment),
-        "undated": match_undated(),
+        "undated": match_state(ReservationState.UNDATED, moment),
         **{name: Q(phase=phase) for name, phase in _PHASES.items()},
     }
     counts = {name: Count("pk", filter=condition) for name, condition in conditions.items()}
@@ -102,7 +103,7 @@ def _express_counts(rows: RowFilter, moment: Moment) -> dict[str, Any]:
     parts: dict[str, Any] = {
         "dialling": count_in_statement(near.filter(match_tab(Tab.DIALLING, moment))),
         "soon": count_in_statement(near.filter(match_tab(Tab.SOON, moment))),
-        "undated": count_in_statement(found.filter(match_undated())),
+        "undated": count_in_statement(found.filter(match_state(ReservationState.UNDATED, moment))),
     }
     if rows.span is None:
         parts["today"] = count_in_statement(found.filter(match_tab(Tab.TODAY, moment)))
@@ -160,8 +161,8 @@ def _count_span(rows: RowFilter, span: Span, phases: Collection[Phase]) -> Combi
 
 
 def _select_near(rows: RowFilter, span: Span, moment: Moment) -> QuerySet[MirrorRow]:
-    """Return the rows that may be dialled or due soon, with the bounds of the range that are closer
-    than those of the tabs."""
+    """Return the rows that may be dialled or due soon, limited by the bounds of the range that are
+    narrower than those of the tabs."""
     near = span.limit(moment.late_before, moment.soon_until)
     found = _select_all(rows)
     if near.low != moment.late_before:
@@ -173,7 +174,7 @@ def _select_near(rows: RowFilter, span: Span, moment: Moment) -> QuerySet[Mirror
 
 def _select_all(rows: RowFilter) -> QuerySet[MirrorRow]:
     """Return the rows of the VDN and type without the range of the filter: of two lower bounds
-    SQLite heeds the first in an index, and looks through the rows between them."""
+    SQLite uses only the first in an index, and reads the rows between them."""
     found = MirrorRow.objects.for_vdn(rows.vdn_id)
     return found.filter(call_type=rows.call_type) if rows.call_type else found
 
