@@ -145,15 +145,14 @@ def create_filter(scope: Scope, query: ListQuery, moment: Moment | None = None) 
         counters.limit(CountedBy.NAMES, _match_any("task_key", tasks))
     named = _find_named(scope, query.text, query.as_of) if query.text else None
     if named is not None:
-        where &= named.match("agent", "task", "business")
-        if named.results and (named.agents or named.tasks):
+        by_agent, by_task, results = named
+        where &= _match_columns(agent=by_agent, task=by_task, business=results)
+        if results and (by_agent or by_task):
             counters.refuse()
-        elif named.results:
-            counters.limit(
-                CountedBy.BUSINESS, _match_any("value", [str(pk) for pk in named.results])
-            )
+        elif results:
+            counters.limit(CountedBy.BUSINESS, _match_any("value", [str(pk) for pk in results]))
         else:
-            counters.limit(CountedBy.NAMES, named.match("agent_key", "task_key"))
+            counters.limit(CountedBy.NAMES, _match_columns(agent_key=by_agent, task_key=by_task))
     if query.begin is not None:
         where &= Q(appoint_time__gte=query.begin)
     if query.end is not None:
@@ -169,7 +168,7 @@ def create_filter(scope: Scope, query: ListQuery, moment: Moment | None = None) 
         assert moment is not None  # noqa: S101 - see the docstring
         where &= match_state(ReservationState(query.state), moment)
         counters.refuse()
-    few, empty = False, () in {agents, tasks, codes} or (named is not None and named.empty)
+    few, empty = False, () in {agents, tasks, codes} or (named is not None and not any(named))
     if query.called_no:
         number = _match_number(scope, query.called_no, past=query.as_of is not None)
         if isinstance(number, list):
@@ -226,6 +225,14 @@ def _match_any(name: str, values: Sequence[object]) -> Q:
     return Q(**{name: values[0]}) if len(values) == 1 else Q(**{f"{name}__in": values})
 
 
+def _match_columns(**values: Sequence[object]) -> Q:
+    """Match rows with one of the values in any of the columns; those without values are ignored."""
+    found = Q()
+    for name, keys in values.items():
+        found |= _match_any(name, keys) if keys else Q()
+    return found
+
+
 def _find_agents(scope: Scope, query: ListQuery) -> tuple[int, ...] | None:
     accounts = query.agents
     if not scope.can(Permission.SEE_ALL_AGENTS):
@@ -255,30 +262,11 @@ def _find_tasks(scope: Scope, query: ListQuery) -> tuple[int, ...] | None:
     return tuple(pk for pk, status in present if then.get(pk, status) == query.task_status)
 
 
-@dataclass(frozen=True)
-class _Named:
-    """IDs of the agents, tasks and business results whose texts contain the searched text."""
-
-    agents: tuple[int, ...]
-    tasks: tuple[int, ...]
-    results: tuple[int, ...]
-
-    @property
-    def empty(self) -> bool:
-        """True if no text contains it."""
-        return not (self.agents or self.tasks or self.results)
-
-    def match(self, *names: str) -> Q:
-        """Match any of them; `names` are their columns, or the first of these."""
-        found = Q()
-        for name, keys in zip(names, (self.agents, self.tasks, self.results), strict=False):
-            found |= _match_any(name, keys) if keys else Q()
-        return found
-
-
-def _find_named(scope: Scope, text: str, as_of: datetime | None) -> _Named:
-    """Find agents and tasks by a part of their names at that time, and business results
-    by a part of their text, all as masked for the person."""
+def _find_named(
+    scope: Scope, text: str, as_of: datetime | None
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Return the IDs of the agents and tasks with this part of a name at that time, and of the
+    business results with this part of a text, all as masked for the person."""
     agents = MirrorAgent.objects.filter(vdn=scope.vdn).order_by("pk")
     tasks = MirrorTask.objects.filter(vdn=scope.vdn).order_by("pk")
     results = MirrorBusinessResult.objects.filter(vdn=scope.vdn).order_by("pk")
@@ -287,13 +275,12 @@ def _find_named(scope: Scope, text: str, as_of: datetime | None) -> _Named:
         for kind, names in then.items():
             found = _select_names(scope, kind, as_of)
             names |= {getattr(name, f"{kind}_id"): name.name for name in found}
-    return _Named(
+    # Without an ID, since the whole unmasked text, which may contain a number, must not match.
+    texts = ((pk, "", name) for pk, name in results.values_list("pk", "text"))
+    return (
         _match_names(scope, text, agents.values_list("pk", "account", "name"), then["agent"]),
         _match_names(scope, text, tasks.values_list("pk", "task_id", "name"), then["task"]),
-        # Without an ID, since the whole unmasked text, which may contain a number, must not match.
-        _match_names(
-            scope, text, ((pk, "", name) for pk, name in results.values_list("pk", "text")), {}
-        ),
+        _match_names(scope, text, texts, {}),
     )
 
 

@@ -55,12 +55,12 @@ def share_counts(rows: RowFilter, moment: Moment, revision: int) -> TabCounts:
         int(moment.now.timestamp()) // SAME_TIME_SECONDS,
     )
     key = f"tabs:{rows.vdn_id}:{revision}:{hash_key(repr(facts))}"
-    shared = cache.get(key)
+    shared: TabCounts | None = cache.get(key)
     if shared is not None:
-        return TabCounts(shared[0], revision, *shared[1:])
+        return shared
     counts = count_rows(rows, moment)
     if counts.revision == revision:
-        cache.set(key, (counts.now, *_list_numbers(counts)), _CACHE_S)
+        cache.set(key, counts, _CACHE_S)
     return counts
 
 
@@ -187,10 +187,3 @@ def count_in_statement(rows: QuerySet[Any]) -> Subquery:
     """Return the expression that counts rows within another statement."""
     number = Func(F("pk"), function="COUNT", output_field=IntegerField())
     return Subquery(rows.order_by().annotate(n=number).values("n"))
-
-
-def _list_numbers(counts: TabCounts) -> tuple[int, ...]:
-    return (
-        *(counts.today, counts.overdue, counts.dialling, counts.soon, counts.later),
-        *(counts.undated, counts.called, counts.answered, counts.failed, counts.gone),
-    )

@@ -15,7 +15,7 @@ from isales_proxy.diagnostics import report
 from isales_proxy.mirror.row_keys import compute_fingerprint
 from isales_proxy.models.mirror import ROW_FIELDS
 from isales_proxy.outbound.directory import Names
-from isales_proxy.reservations.pages import FoundReservation
+from isales_proxy.reservations.pages import FoundReservation, TabCounts
 
 SHAPES = {
     "isales_proxy.client.page.Page": "items total page size digest",
@@ -23,6 +23,9 @@ SHAPES = {
     "isales_proxy.core.response_cache._Kept": "value at",
     "isales_proxy.outbound.directory.Names": "agents tasks",
     "isales_proxy.reservations.pages.FoundReservation": "row as_of error",
+    "isales_proxy.reservations.pages.TabCounts": (
+        "now revision today overdue dialling soon later undated called answered failed gone"
+    ),
     "isales_proxy.client.records.Reservation": (
         "appoint_id call_type appoint_time called_no task_id task_name task_status timeout "
         "user_account user_name begin_time end_time call_flag caller_no fail_code result "
@@ -39,7 +42,7 @@ DOCTOR = (report.Fact, report.Section, report.Report)
 def test_changed_cached_type_requires_a_new_cache_version() -> None:
     now = {
         f"{kind.__module__}.{kind.__qualname__}": " ".join(field.name for field in fields(kind))
-        for kind in (Page, LastCall, _Kept, Names, FoundReservation, *DOCTOR)
+        for kind in (Page, LastCall, _Kept, Names, FoundReservation, TabCounts, *DOCTOR)
     }
     now[f"{Reservation.__module__}.{Reservation.__qualname__}"] = " ".join(
         Reservation.vendor_names()
