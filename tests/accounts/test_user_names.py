@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
+from django.db import IntegrityError, transaction
 from django.test import Client
 
 from isales_proxy.models import User
 from tests.support.cases import cases
+from tests.support.migrations import empty_database, migrate
 from tests.support.pages import form_of
 
 ADMIN = "/admin/isales_proxy/user/"
@@ -85,33 +85,32 @@ def test_case_of_a_user_name_can_be_changed() -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_older_names_that_differ_by_case_keep_working_and_are_reported() -> None:
-    before = [("isales_proxy", "0007_audit_guard")]
-    executor = MigrationExecutor(connection)
-    executor.migrate(before)
-    try:
-        former = executor.loader.project_state(before).apps.get_model("isales_proxy", "User")
+    with empty_database():
+        former = migrate("0007_audit_guard").get_model("isales_proxy", "User")
         for name in ("Maria", "maria", "other"):
             former.objects.create(username=name, password="!")
-    finally:
-        latest = MigrationExecutor(connection).loader.graph.leaf_nodes("isales_proxy")
-        MigrationExecutor(connection).migrate(latest)
-    for user in User.objects.all():
-        user.set_password(PASSWORD)
-        user.save(update_fields=["password"])
-    assert [gets_in(name) for name in ("Maria", "maria", "OTHER")] == ["Maria", "maria", "other"]
-    # Nobody is guessed at, and nobody comes beside them.
-    assert gets_in("MARIA") == ""
-    with pytest.raises(IntegrityError), transaction.atomic():
-        User(username="MARIA").save()
-    assert "differ by case alone: Maria, maria." in _check()
-    user = User.objects.get(username="Maria")
-    user.username = "maria.2"
-    user.full_clean()
-    user.save()
-    assert "differ by case" not in _check()
-    assert gets_in("MARIA") == "maria"
+        migrate()
+        for user in User.objects.all():
+            user.set_password(PASSWORD)
+            user.save(update_fields=["password"])
+        assert [gets_in(name) for name in ("Maria", "maria", "OTHER")] == [
+            "Maria",
+            "maria",
+            "other",
+        ]
+        # Nobody is guessed at, and nobody comes beside them.
+        assert gets_in("MARIA") == ""
+        with pytest.raises(IntegrityError), transaction.atomic():
+            User(username="MARIA").save()
+        assert "differ by case alone: Maria, maria." in _check()
+        user = User.objects.get(username="Maria")
+        user.username = "maria.2"
+        user.full_clean()
+        user.save()
+        assert "differ by case" not in _check()
+        assert gets_in("MARIA") == "maria"
 
 
 def _check() -> str:

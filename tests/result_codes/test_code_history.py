@@ -6,8 +6,6 @@ import re
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from isales_proxy.models import AuditEvent, CodeRefresh, ResultCode, Vdn
 from isales_proxy.simulator import Simulator
@@ -23,6 +21,7 @@ from tests.support.codes import (
     scheduled,
     words_of,
 )
+from tests.support.migrations import empty_database, migrate
 
 
 @pytest.fixture
@@ -220,16 +219,10 @@ def test_history_is_paged(vendor: Simulator, admin: Any) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_table_from_before_the_history_becomes_its_first_entry() -> None:
-    def at(*targets: tuple[str, str]) -> Any:
-        executor = MigrationExecutor(connection)
-        executor.migrate(list(targets))
-        return executor.loader.project_state(list(targets)).apps
-
-    latest = MigrationExecutor(connection).loader.graph.leaf_nodes("isales_proxy")
-    try:
-        old = at(("isales_proxy", "0005_sign_in"))
+    with empty_database():
+        old = migrate("0005_sign_in")
         vdn = old.get_model("isales_proxy", "Vdn").objects.create(
             id=77, name="Old", codes_version=3, codes_read_at="2026-01-02T03:04:05Z"
         )
@@ -237,9 +230,6 @@ def test_table_from_before_the_history_becomes_its_first_entry() -> None:
         seen = {"first_seen": vdn.codes_read_at, "last_seen": vdn.codes_read_at}
         codes.create(vdn=vdn, code="1", text_zh="一", text_en="One", **seen)
         codes.create(vdn=vdn, code="2", text_en="Two", gone_at=vdn.codes_read_at, **seen)
-        at(*latest)
-        entry = CodeRefresh.objects.get(vdn_id=77)
+        new = migrate("0006_code_book")
+        entry = new.get_model("isales_proxy", "CodeRefresh").objects.get(vdn_id=77)
         assert (entry.table, entry.added, entry.by) == ({"1": ["一", "One"]}, 1, "system")
-    finally:
-        at(*latest)
-        Vdn.objects.filter(pk=77).delete()
