@@ -151,17 +151,17 @@ def test_every_address_answers_each_role_as_documented(
     method: str, known: dict[str, str], as_role: Any
 ) -> None:
     wrong = {}
+    clients = {role: as_role(role) for role in ROLES}
     for line in LINES:
         if line.method == method:
-            given = answers(line, known, as_role)
+            given = answers(line, known, clients)
             if given != line.says():
                 wrong[str(line)] = given
     assert wrong == {}
 
 
-def answers(line: Line, known: dict[str, str], as_role: Any) -> dict[str, str]:
+def answers(line: Line, known: dict[str, str], clients: dict[str, Client]) -> dict[str, str]:
     """Return what `line` says, as the product has it."""
-    clients = {role: as_role(role) for role in ROLES}
     given = {"stranger": verdict(send_request(Client(), line, known))}
     if line.foreign != "–":
         for role in ROLES:
