@@ -1,8 +1,8 @@
-"""Exports too long for one request: asked for, run one at a time by the worker, kept for a day.
+"""Exports that take longer than a request: jobs, run one at a time by the worker, kept for a day.
 
-The table of the jobs is the queue; a message to the worker only wakes it. A file is in
-`VAR_DIR/exports`, readable by our own user alone, and is given to the person who asked for it. The
-rows are written by the renderer of a list, which the dashboard registers.
+The table of the jobs is the queue; messages only wake the worker. A file is in `VAR_DIR/exports`,
+readable only by the user of the server, and only its person can download it. The rows are written
+by the renderer of a list, which the dashboard registers.
 """
 
 from __future__ import annotations
@@ -42,33 +42,33 @@ KEPT: Final = timedelta(days=1)
 MOST_OPEN: Final = 5
 """Exports of one person that may wait or run at the same time."""
 _DRAFT_KEPT: Final = timedelta(minutes=10)
-_REPORT_SECONDS: Final = 1.0
+_REPORT_INTERVAL_S: Final = 1.0
 _LONGEST_REASON: Final = 400
 _FILE_MODE: Final = 0o600
 _READ_BYTES: Final = 1 << 20
 _FACTS: Final = "facts"
-# What may part the digits of a number.
+# Characters between the digits of a number.
 _SEPARATORS: Final = re.compile(rb"[ ().\-]+")
 
 queued = Signal()
-"""Sent after an export was queued: a worker should look."""
+"""Sent after an export was queued, for the worker."""
 
 
 class ExportRefused(RuntimeError):
-    """The file cannot be made. The message is for its person, in their language."""
+    """The file cannot be created. The message is for the person, in their language."""
 
 
 class TooManyExports(RuntimeError):
-    """The person has `MOST_OPEN` exports under way."""
+    """The person has `MOST_OPEN` exports that wait or run."""
 
 
 class _Stopped(RuntimeError):
-    """The job was cancelled, or another run has taken its place."""
+    """The job was cancelled, or replaced by another run."""
 
 
 @dataclass(frozen=True)
 class FinishedFile:
-    """The name of a finished file for its person, its rows, and labels and texts about it."""
+    """Name of a finished file, number of its rows, and labels and texts about it."""
 
     name: str
     rows: int
@@ -77,9 +77,9 @@ class FinishedFile:
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """Input of a renderer: who asks, what for, the kind of file, where to write.
+    """Input of a renderer: person, query, file format, and the file to write.
 
-    `report(rows, total)` tells how far it is and raises when it must stop.
+    `report(rows, total)` reports the progress; it raises when the renderer must stop.
     """
 
     scope: Scope
@@ -104,7 +104,7 @@ def register_renderer(source: str, renderer: Renderer) -> None:
 def request_export(
     *, scope: Scope, source: str, kind: str, question: Mapping[str, Any], total: int
 ) -> ExportJob:
-    """Queue an export in the active language and zone, or return the same one if it is under way.
+    """Queue an export in the active language and zone, or return an equal one that waits or runs.
 
     `total` is the number of rows expected. Raises PermissionMissing and TooManyExports.
     """
@@ -114,7 +114,7 @@ def request_export(
     facts = "|".join((str(scope.vdn.pk), source, kind, language, zone, text))
     now = timezone.now()
     with transaction.atomic():
-        # Of two requests at the same time the second finds the job of the first.
+        # Of two simultaneous requests the second finds the job of the first.
         user = User.objects.select_for_update(no_key=True).get(pk=scope.user_id)
         under_way = ExportJob.objects.of_person(user).filter(state__in=OPEN_STATES)
         fingerprint = salted_hmac("isales_proxy.exports", facts, algorithm="sha256").hexdigest()
@@ -144,29 +144,30 @@ def request_export(
 
 
 def get_job(*, user: User, export_id: int) -> ExportJob | None:
-    """Return a person's own export, unless its day is over; an interrupted one is marked."""
+    """Return a person's own export, or None if it has expired; an interrupted one is marked."""
     now = timezone.now()
     mark_abandoned(now)
     return ExportJob.objects.of_person(user).filter(pk=export_id, ends_at__gt=now).first()
 
 
 def cancel(*, job: ExportJob) -> bool:
-    """Cancel an export that waits or runs; return False if it is neither."""
-    return _leave(job, OPEN_STATES, ExportState.CANCELLED)
+    """Cancel an export that waits or runs; return False for any other."""
+    return _change_state(job, OPEN_STATES, ExportState.CANCELLED)
 
 
 def restart(*, job: ExportJob) -> bool:
-    """Queue an export again that failed or was interrupted or cancelled; return False otherwise."""
+    """Queue a failed, interrupted or cancelled export again; return False for any other."""
     ended = (ExportState.FAILED, ExportState.ABANDONED, ExportState.CANCELLED)
-    again = _leave(job, ended, ExportState.QUEUED, rows=0, reason="", ends_at=timezone.now() + KEPT)
-    if again:
+    facts = {"rows": 0, "reason": "", "ends_at": timezone.now() + KEPT}
+    is_queued = _change_state(job, ended, ExportState.QUEUED, **facts)
+    if is_queued:
         queued.send(ExportJob)
-    return again
+    return is_queued
 
 
 def open_file(*, scope: Scope, job: ExportJob) -> IO[bytes] | None:
-    """Open the file of a finished export. None when it is gone, or contains more than its person
-    may see by now. Raises PermissionMissing without EXPORT."""
+    """Open the file of a finished export; None if it does not exist any more, or contains more than
+    the person may see now. Raises PermissionMissing without EXPORT."""
     scope.require(Permission.EXPORT)
     allowed = (job.masked or scope.can(Permission.SEE_NUMBERS)) and (
         not job.all_agents or scope.can(Permission.SEE_ALL_AGENTS)
@@ -180,7 +181,7 @@ def open_file(*, scope: Scope, job: ExportJob) -> IO[bytes] | None:
 
 
 def get_facts(*, job: ExportJob) -> list[tuple[str, str]]:
-    """Return label and text of what is to be known about the file of a finished export."""
+    """Return labels and texts about the file of a finished export."""
     try:
         question = json.loads(job.get_question())
     except DecryptionFailed:
@@ -189,10 +190,10 @@ def get_facts(*, job: ExportJob) -> list[tuple[str, str]]:
 
 
 def run_queued() -> None:
-    """Run what is queued, one after another; return at once while another thread does."""
+    """Run the queued exports one after another, unless another thread is doing that."""
     mark_abandoned(timezone.now())
     waiting = ExportJob.objects.filter(state=ExportState.QUEUED).order_by("pk")
-    # Asked again after the lock is released: what came meanwhile was turned away.
+    # Checked again after the lock is released, for exports that were queued meanwhile.
     while waiting.exists() and _under_way.acquire(blocking=False):
         try:
             while (job := waiting.select_related("user", "vdn").first()) is not None:
@@ -203,17 +204,17 @@ def run_queued() -> None:
 
 
 def mark_abandoned(now: datetime) -> int:
-    """Mark the running exports whose worker is silent at `now` (aware); return how many."""
+    """Mark running exports whose worker has not reported lately; return how many."""
     return ExportJob.objects.silent(now).update(state=ExportState.ABANDONED)
 
 
 def purge(now: datetime) -> int:
-    """Delete the exports that are over at `now` (aware) with their files; return how many."""
+    """Delete the exports that have expired at `now` (aware), with their files; return how many."""
     removed, _kinds = ExportJob.objects.over(now).delete()
     kept = {_get_path(job).name for job in ExportJob.objects.only("pk", "attempt", "kind")}
     begun = (now - _DRAFT_KEPT).timestamp()
     for path in _get_folder().glob("*.*"):
-        # A newer one may belong to a run that began just now.
+        # A newer file may belong to a run that has just begun.
         with suppress(FileNotFoundError):
             if path.name not in kept and path.stat().st_mtime < begun:
                 path.unlink()
@@ -221,8 +222,8 @@ def purge(now: datetime) -> int:
 
 
 def forget_number(*, vdn_id: int, digits: str, now: datetime) -> int:
-    """Delete the exports of a VDN whose question or file contains a number, given by its digits;
-    return how many. Those that run begin anew."""
+    """Delete the exports of a VDN whose query or file contains a number, given by its digits;
+    return how many. Running ones are queued again."""
     jobs = ExportJob.objects.filter(vdn=vdn_id)
     again = jobs.filter(state=ExportState.RUNNING).update(
         state=ExportState.QUEUED, rows=0, reported_at=now
@@ -233,9 +234,9 @@ def forget_number(*, vdn_id: int, digits: str, now: datetime) -> int:
             question = job.get_question()
         except DecryptionFailed:
             question = ""
-        is_written = job.state == ExportState.DONE and _contains(job, digits)
-        told = (question, job.reason)
-        if is_written or any(masking.remove_number(text, digits) != text for text in told):
+        is_in_file = job.state == ExportState.DONE and _contains(job, digits)
+        texts = (question, job.reason)
+        if is_in_file or any(masking.remove_number(text, digits) != text for text in texts):
             _get_path(job).unlink(missing_ok=True)
             removed += jobs.filter(pk=job.pk).delete()[0]
     if again:
@@ -244,7 +245,7 @@ def forget_number(*, vdn_id: int, digits: str, now: datetime) -> int:
 
 
 def _contains(job: ExportJob, digits: str) -> bool:
-    """Tell whether the file of a job contains the number; a file that cannot be read counts."""
+    """Tell whether the file of a job contains the number, or cannot be read."""
     try:
         with _get_path(job).open("rb") as file:
             if job.kind != "xlsx":
@@ -268,31 +269,31 @@ def _find_in(file: IO[bytes], digits: str) -> bool:
 
 
 def _claim(job: ExportJob) -> bool:
-    """Begin a run of the job unless another worker has."""
+    """Begin a run of the job, unless another worker did."""
     job.attempt += 1
-    begun = {"attempt": job.attempt, "rows": 0, "reason": ""}
-    return _leave(job, (ExportState.QUEUED,), ExportState.RUNNING, **begun)
+    facts = {"attempt": job.attempt, "rows": 0, "reason": ""}
+    return _change_state(job, (ExportState.QUEUED,), ExportState.RUNNING, **facts)
 
 
 def _run(job: ExportJob) -> None:
-    """Run a job; its file stays only where the run is complete and still the one that counts."""
-    stays = False
+    """Run a job; keep its file only if the run was completed and not replaced."""
+    keeps_file = False
     try:
         with translation.override(job.language), timezone.override(ZoneInfo(job.zone)):
             state, facts = _write(job)
-        counts = _update(job, state=state, ends_at=timezone.now() + KEPT, **facts)
-        stays = counts and state is ExportState.DONE
+        is_current = _update(job, state=state, ends_at=timezone.now() + KEPT, **facts)
+        keeps_file = is_current and state is ExportState.DONE
         log.info("export_ended", export=job.pk, state=state.value)
     except _Stopped:
         pass
     finally:
-        # Also where the database cannot be told.
-        if not stays:
+        # Also when the database is unavailable.
+        if not keeps_file:
             _get_path(job).unlink(missing_ok=True)
 
 
 def _write(job: ExportJob) -> tuple[ExportState, dict[str, Any]]:
-    """Write the file of a job; return its new state and facts. Raises _Stopped."""
+    """Write the file of a job; return its new state and fields. Raises _Stopped."""
     try:
         scope = access.enter(user=job.user, vdn_id=job.vdn_id)
         if not job.user.is_active:
@@ -300,7 +301,7 @@ def _write(job: ExportJob) -> tuple[ExportState, dict[str, Any]]:
         scope.require(Permission.EXPORT)
         question = json.loads(job.get_question())
         with _create_file(_get_path(job)) as file:
-            request = ExportRequest(scope, question, job.kind, file, report=_Reporter(job))
+            request = ExportRequest(scope, question, job.kind, file, _create_reporter(job))
             finished = _renderers[job.source](request)
     except ISalesError as error:
         problem = problems.describe(error)
@@ -317,7 +318,7 @@ def _write(job: ExportJob) -> tuple[ExportState, dict[str, Any]]:
     except Exception:
         log.exception("export_failed", export=job.pk)
         return _fail(_("Internal error; the log has the details of this request."))
-    # The facts name the filter, so they are kept as its question is.
+    # The facts contain the filter, so they are encrypted with the query.
     job.set_question(json.dumps({**question, _FACTS: [*finished.facts]}))
     return ExportState.DONE, {
         "file_name": finished.name,
@@ -333,36 +334,35 @@ def _fail(reason: str) -> tuple[ExportState, dict[str, Any]]:
     return ExportState.FAILED, {"reason": reason[:_LONGEST_REASON]}
 
 
-class _Reporter:
-    """Reports the rows of a run, at most once a second. Raises _Stopped when it must end."""
+def _create_reporter(job: ExportJob) -> Callable[[int, int], None]:
+    """Create the function that stores the progress of a run, at most once a second. It raises
+    _Stopped when the run must end."""
+    next_at = 0.0
 
-    def __init__(self, job: ExportJob) -> None:
-        self._job = job
-        self._next = 0.0
-
-    def __call__(self, rows: int, total: int) -> None:
+    def report(rows: int, total: int) -> None:
+        nonlocal next_at
         now = timezone.now()
-        if now.timestamp() < self._next:
+        if now.timestamp() < next_at:
             return
-        self._next = now.timestamp() + _REPORT_SECONDS
-        if not _update(self._job, rows=rows, total=total, reported_at=now):
+        next_at = now.timestamp() + _REPORT_INTERVAL_S
+        if not _update(job, rows=rows, total=total, reported_at=now):
             raise _Stopped
+
+    return report
 
 
 def _update(job: ExportJob, **facts: Any) -> bool:
-    """Change a job while this run is the one that counts; return False when it is not."""
+    """Update the job of the current run; return False if the run was cancelled or replaced."""
     own = ExportJob.objects.filter(pk=job.pk, state=ExportState.RUNNING, attempt=job.attempt)
     return bool(own.update(**facts))
 
 
-def _leave(
+def _change_state(
     job: ExportJob, states: tuple[ExportState, ...], state: ExportState, **facts: Any
 ) -> bool:
-    return bool(
-        ExportJob.objects.filter(pk=job.pk, state__in=states).update(
-            state=state, reported_at=timezone.now(), **facts
-        )
-    )
+    """Change the state of a job that is in one of `states`; return False for any other."""
+    jobs = ExportJob.objects.filter(pk=job.pk, state__in=states)
+    return bool(jobs.update(state=state, reported_at=timezone.now(), **facts))
 
 
 def _create_file(path: Path) -> IO[bytes]:

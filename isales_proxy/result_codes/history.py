@@ -49,9 +49,9 @@ class CodeChange:
 
 @dataclass(frozen=True)
 class RefreshReport:
-    """Result of a refresh, in codes; a code that the vendor lists again counts as added.
+    """Result of a refresh, in numbers of codes; a code that the vendor lists again counts as added.
 
-    `held` tells that nothing was taken over, because exactly this table had been rolled back.
+    `held` when nothing was applied, because this very table had been rolled back.
     """
 
     kept: int
@@ -73,7 +73,7 @@ class TableChanged(RuntimeError):
 
 @contextmanager
 def lock_table(vdn: Vdn, *, version: int | None = None) -> Iterator[Vdn]:
-    """Lock the row of the VDN in one transaction, in which its table changes here only.
+    """Lock the row of the VDN in one transaction, which excludes other changes of its table.
 
     Raises TableChanged when the table is not that of `version`.
     """
@@ -85,7 +85,7 @@ def lock_table(vdn: Vdn, *, version: int | None = None) -> Iterator[Vdn]:
 
 
 def load_table(vdn: Vdn) -> Table:
-    """Load the current table, without the codes that are gone."""
+    """Load the current table, without the codes that are no longer listed."""
     found = ResultCode.objects.listed(vdn)
     return {
         code: CodeText(zh, en) for code, zh, en in found.values_list("code", "text_zh", "text_en")
@@ -105,18 +105,18 @@ def compare_tables(before: Table, after: Table) -> tuple[CodeChange, ...]:
 
 
 def hash_table(table: Table) -> str:
-    """Return a fingerprint: the same for equal tables only."""
+    """Return a fingerprint that differs for different tables."""
     text = json.dumps(sorted(table.items()))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def parse_table(kept: Mapping[str, Any]) -> Table:
-    """Parse a table as the history and the previews store it."""
-    return {code: CodeText(*words) for code, words in kept.items()}
+    """Parse a table from the history or a preview."""
+    return {code: CodeText(*texts) for code, texts in kept.items()}
 
 
 def parse_change(kept: Mapping[str, Any]) -> CodeChange:
-    """Parse a change as the history stores it."""
+    """Parse a change from the history."""
     before, after = (CodeText(*kept[side]) if kept[side] else None for side in ("before", "after"))
     return CodeChange(kept["code"], kept["kind"], before, after)
 
@@ -143,11 +143,11 @@ def replace_table(
     name: str,
     read_at: datetime | None,
 ) -> RefreshReport:
-    """Make `table` the table of a locked VDN; without a change only record that it was read.
+    """Replace the table of a locked VDN; without changes only record that it was read.
 
-    An action of a person is audited even if it changed nothing. `read_at` (aware UTC) is when the
-    vendor listed the table, None if it was not read. `by` None is the system; `name` is the person
-    or the part of the system.
+    Actions of people are audited even without changes. `read_at` (aware UTC) is when the vendor
+    listed the table, None for a roll-back. `by` None is the system; `name` is the person or the
+    part of the product.
     """
     now = datetime.now(UTC)
     before = load_table(row)
@@ -261,16 +261,16 @@ def roll_back(*, scope: Scope, pk: int, version: int) -> RefreshReport:
 
 
 def get_active_roll_back(vdn: Vdn) -> CodeRefresh | None:
-    """Return the roll-back that keeps the vendor's table out; None where none does."""
+    """Return the roll-back that is in force, or None."""
     if not vdn.codes_held:
         return None
     return vdn.code_refreshes.filter(kind=RefreshKind.ROLL_BACK).defer("table", "changes").first()
 
 
 def _get_vendor_fingerprint(row: Vdn, replaced: str) -> str:
-    """Return the fingerprint of the vendor's own table, as it was last read.
+    """Return the fingerprint of the vendor's table as it was last read.
 
-    That is the table replaced now, unless it had been rolled back before.
+    That is the fingerprint of the replaced table, unless that was itself the result of a roll-back.
     """
     last = row.code_refreshes.values_list("kind", flat=True).first()
     return row.codes_held if last == RefreshKind.ROLL_BACK and row.codes_held else replaced

@@ -1,4 +1,4 @@
-"""Count how often each code occurred lately: distinct reservations with it, over all readers."""
+"""Counts of the reservations with each result code in the last days."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from isales_proxy.result_codes.history import MAX_CODE_LENGTH
 DAYS: Final = 7
 _KEPT_DAYS: Final = 8
 _MAX_REMEMBERED: Final = 50_000
-# Pages are not to wait for a transaction each: what is new is written together, in seconds.
-_WRITTEN_EVERY: Final = 10
-_MOST_WAITING: Final = 500
+# New occurrences are written together, so that not every page waits for a transaction.
+_WRITE_INTERVAL_S: Final = 10
+_MAX_WAITING: Final = 500
 # VDN, code as the vendor sent it, ID of the reservation.
 _Occurrence = tuple[int, str, str]
 
-# Occurrences recorded by this process, and the day: a row shown again costs no query.
+# Occurrences recorded by this process with their day, so that they are not written again.
 _known: dict[_Occurrence, date] = {}
-# Those of them that are not in the database yet, with their rows.
+# Occurrences that are not in the database yet.
 _waiting: dict[_Occurrence, tuple[Reservation, date]] = {}
 _written_at = 0.0
 _lock = threading.Lock()
 
 
 def record_occurrences(vdn: Vdn, rows: Iterable[Reservation]) -> None:
-    """Record the codes of these rows. New ones are written with those of other pages, at most once
-    in ten seconds; a failure is logged.
+    """Record the codes of these rows. They are written at most every ten seconds, with those of
+    other pages; a failure is logged.
     """
     day, number = _get_day(timezone.now()), vdn.pk
     fresh = {
@@ -53,18 +53,18 @@ def record_occurrences(vdn: Vdn, rows: Iterable[Reservation]) -> None:
             _known.clear()
         _known.update(dict.fromkeys(fresh, day))
         _waiting.update(fresh)
-    if len(_waiting) >= _MOST_WAITING or time.monotonic() - _written_at >= _WRITTEN_EVERY:
+    if len(_waiting) >= _MAX_WAITING or time.monotonic() - _written_at >= _WRITE_INTERVAL_S:
         _write()
 
 
 def _write() -> None:
-    """Write what waits; on a failure it is recorded anew when it is seen again."""
+    """Write the waiting occurrences; after a failure they are recorded when they are seen again."""
     global _written_at
     with _lock:
         new = dict(_waiting)
         _waiting.clear()
         _written_at = time.monotonic()
-    # Sorted, so that two processes at once do not deadlock.
+    # Sorted, so that two processes do not deadlock.
     rows = sorted(
         {
             (vdn, code.replace("\x00", "")[:MAX_CODE_LENGTH], _fingerprint(ident)): day
@@ -84,8 +84,8 @@ def _write() -> None:
 
 
 def count_recent(vdn: Vdn, code: str = "") -> dict[str, int]:
-    """Return the number of reservations for each code, or for `code`, in the last `DAYS` days
-    (UTC), today included; other processes may know some more for ten seconds."""
+    """Return the number of reservations with each code, or with `code`, in the last `DAYS` days
+    (UTC) and today, without those that other processes have not written yet."""
     _write()
     found = CodeSighting.objects.after(_get_day(timezone.now()) - timedelta(days=DAYS), vdn=vdn)
     if code:
@@ -94,7 +94,7 @@ def count_recent(vdn: Vdn, code: str = "") -> dict[str, int]:
 
 
 def purge(now: datetime) -> int:
-    """Delete occurrences that count no longer; return the number of rows."""
+    """Delete occurrences that are not counted any more; return the number of rows."""
     _write()
     return CodeSighting.objects.before(_get_day(now) - timedelta(days=_KEPT_DAYS)).delete()[0]
 
@@ -113,7 +113,7 @@ def _get_day(now: datetime) -> date:
 
 
 def _is_code(row: Reservation, text: str) -> bool:
-    """Tell whether all roles may read it: the code book lists the codes that occurred."""
+    """Tell whether the text contains no number, since all roles see the codes that occurred."""
     own = masking.get_own_numbers((row.called_no, row.caller_no))
     return masking.mask_code(text, own) == text
 

@@ -36,10 +36,7 @@ class CodeDetail:
 
 
 def get_detail(*, scope: Scope, code: str) -> CodeDetail:
-    """Return what is known of a code of the table, of the built-in guide, or of a row shown.
-
-    Raises VdnNotFound where there is nothing.
-    """
+    """Return a code of the table, of the built-in guide, or of a row. Raises VdnNotFound."""
     book = result_codes.get_book(scope.vdn)
     row, shipped = book.get(code), get_shipped(code)
     seen = occurrences.count_recent(scope.vdn, code).get(code, 0)
@@ -50,9 +47,9 @@ def get_detail(*, scope: Scope, code: str) -> CodeDetail:
 
 
 def set_override(*, scope: Scope, code: str, texts: Mapping[str, str]) -> None:
-    """Override the texts of a code; an empty or unchanged text leaves the built-in one.
+    """Override the texts of a code; texts that are empty or equal the built-in ones do not count.
 
-    Without any text of its own the override is deleted. Raises PermissionMissing and VdnNotFound.
+    An override without texts is deleted. Raises PermissionMissing and VdnNotFound.
     """
     scope.require(Permission.EDIT_RESULT_CODES)
     get_detail(scope=scope, code=code)

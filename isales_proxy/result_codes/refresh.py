@@ -1,9 +1,8 @@
-"""Read the vendor's code table, and preview what a refresh would change before it is applied.
+"""Reading of the vendor's code table, and previews of a refresh before it is applied.
 
-Follows "Querying OBS Outbound Call Result Codes": all pages, in both languages, one reader of a VDN
-at a time. The table of a preview is kept for a while under a random ID; it belongs to the person,
-the VDN and the version of the table that it was compared with. Once the vendor's table was read
-later and had changed, an older preview is not applied any more.
+Follows "Querying OBS Outbound Call Result Codes": all pages in both languages, by one reader of a
+VDN at a time. A preview is stored for a while for one person, VDN and version of our table. It
+cannot be applied any more once the vendor's table was read later and had changed.
 """
 
 from __future__ import annotations
@@ -50,10 +49,10 @@ _KeyedCode = tuple[tuple[str, int], VendorCode]
 
 @contextmanager
 def fetch_table(vdn: Vdn, *, within: float = WITHIN_SECONDS) -> Iterator[Table]:
-    """Read the vendor's whole table; until the block is left nobody else reads a newer one.
+    """Read the vendor's whole table; nobody else reads it until the end of the block.
 
-    `within` bounds the reading in seconds. Raises ISalesError when the vendor fails,
-    IncompleteSweep for an empty table, AlreadyRunning while another reader is at work.
+    `within` limits the time in seconds. Raises ISalesError when the vendor fails, IncompleteSweep
+    for an empty table, and AlreadyRunning while another reader is at work.
     """
     with locks.hold_lock(f"codes:turn:{vdn.pk}", seconds=_LOCK_SECONDS):
         try:
@@ -67,7 +66,7 @@ def fetch_table(vdn: Vdn, *, within: float = WITHIN_SECONDS) -> Iterator[Table]:
 
 
 def get_progress(*, scope: Scope) -> tuple[int, int]:
-    """Return (codes read, codes expected) of the reader at work; (0, 0) without one.
+    """Return the numbers of codes read and expected by the current reader; (0, 0) without one.
 
     Raises PermissionMissing.
     """
@@ -85,7 +84,7 @@ def _progress_key(vdn: Vdn) -> str:
 
 
 def _read_all(vdn: Vdn, within: float) -> dict[str, dict[str, str]]:
-    """Return locale → text for each code."""
+    """Return the texts of each code by locale."""
     give_up = time.monotonic() + within
     texts: dict[str, dict[str, str]] = {}
     read = 0
@@ -107,26 +106,20 @@ def _read_all(vdn: Vdn, within: float) -> dict[str, dict[str, str]]:
             placed = tuple(_add_keys(page.items, number))
             return Page(items=placed, total=page.total, page=page.page, size=page.size)
 
-        for _where, item in iter_pages(fetch, key=_get_key):
+        for _key, item in iter_pages(fetch, key=lambda keyed: keyed[0]):
             code = item.code.replace("\x00", "")[:MAX_CODE_LENGTH]
             if code:
                 # PostgreSQL stores no NUL.
-                words = (item.description or "").replace("\x00", "")
-                texts.setdefault(code, {})[locale] = words
+                text = (item.description or "").replace("\x00", "")
+                texts.setdefault(code, {})[locale] = text
     if not texts:
         raise IncompleteSweep("The vendor lists no result code at all.")
     return texts
 
 
-def _get_key(placed: _KeyedCode) -> tuple[str, int]:
-    return placed[0]
-
-
 def _add_keys(items: Iterable[VendorCode], page: int) -> Iterator[_KeyedCode]:
-    """Yield each row with its key in a sweep.
-
-    That is its code and how often it came on the page; a row without a code is identified by its
-    place. The vendor's total counts duplicates and rows without a code, too.
+    """Yield each row with a unique key: its code and how often that came on the page, or the place
+    of a row without a code. The vendor's total counts duplicates and rows without a code, too.
     """
     seen: Counter[str] = Counter()
     for place, item in enumerate(items):
@@ -136,7 +129,7 @@ def _add_keys(items: Iterable[VendorCode], page: int) -> Iterator[_KeyedCode]:
 
 @dataclass(frozen=True)
 class Preview:
-    """Changes that the vendor's table would make. `id` is "" where nothing differs."""
+    """Changes from our table to the vendor's. `id` is "" without changes."""
 
     id: str
     report: RefreshReport
@@ -147,7 +140,7 @@ class Expired(LookupError):
 
 
 class Outdated(RuntimeError):
-    """Our table has changed since; nothing was applied. `preview` compares with the current one."""
+    """Our table has changed since the preview. `preview` compares with the current one."""
 
     def __init__(self, preview: Preview) -> None:
         super().__init__("The table has changed since the preview.")
@@ -155,7 +148,7 @@ class Outdated(RuntimeError):
 
 
 def create_preview(*, scope: Scope) -> Preview:
-    """Read the vendor's table and list what it would change; record a table without changes.
+    """Read the vendor's table and compare it with ours; record that it was read if they are equal.
 
     Raises PermissionMissing, and what `fetch_table` raises.
     """
@@ -169,7 +162,7 @@ def create_preview(*, scope: Scope) -> Preview:
 
 
 def apply_preview(*, scope: Scope, preview_id: str) -> RefreshReport:
-    """Apply exactly what was shown.
+    """Apply the changes of a preview.
 
     Raises PermissionMissing, Expired, Outdated, and TableChanged when the vendor's table was read
     later and had changed.
@@ -198,9 +191,9 @@ def apply_preview(*, scope: Scope, preview_id: str) -> RefreshReport:
 
 
 def _is_overtaken(row: Vdn, table: Table, read_at: datetime) -> bool:
-    """Tell whether the vendor's table was read later and may have changed by then."""
+    """Tell whether the vendor's table was read later and may have changed."""
     if row.codes_read_at is not None and row.codes_read_at > read_at:
-        # A table kept out by a roll-back is the one found then; any other was taken over.
+        # After a roll-back that table was not applied; any other was.
         return history.hash_table(table) != row.codes_held
     latest: dict[str, str] | None = cache.get(_latest_key(row))
     return (

@@ -1,7 +1,7 @@
-"""The code table of a VDN: read on first need, refreshed, and checked against the rows shown.
+"""The code table of a VDN: read at first use, refreshed, and checked for codes that it lacks.
 
-A refresh that fails or stops half-way changes nothing. On the screens a refresh is previewed before
-it is applied, see `refresh`.
+An incomplete refresh changes nothing. On the pages a refresh is previewed before it is applied, see
+`refresh`.
 """
 
 from __future__ import annotations
@@ -42,10 +42,9 @@ unknown_code_seen = Signal()
 
 
 def get_book(vdn: Vdn) -> CodeBook:
-    """Return the codes of this VDN; read them from the vendor if that never happened.
+    """Return the codes of this VDN; read them from the vendor at first use.
 
-    That takes `_FIRST_NEED_SECONDS` at most; after a failure the first reader after a minute tries
-    again.
+    That takes at most `_FIRST_NEED_SECONDS`, and is tried again a minute after a failure.
     """
     if vdn.codes_read_at is None and cache.add(
         f"codes:first-need:{vdn.pk}", 1, _FIRST_NEED_PAUSE_SECONDS
@@ -55,17 +54,17 @@ def get_book(vdn: Vdn) -> CodeBook:
                 vdn=vdn, by="first need", kind=RefreshKind.NEED, within=_FIRST_NEED_SECONDS
             )
         except (ISalesError, AlreadyRunning, Error) as error:
-            # The page is shown without, also while the database takes no write.
+            # The page is shown without the table.
             log.warning("codes_not_there_yet", vdn=vdn.pk, error=type(error).__name__)
         vdn.refresh_from_db(fields=["codes_version", "codes_read_at", "codes_held"])
     return code_book.get_book(vdn)
 
 
 def record_codes(vdn: Vdn, rows: Iterable[Reservation]) -> None:
-    """Record the codes of fresh rows; send `unknown_code_seen` when the table lacks one.
+    """Record the codes of new rows; send `unknown_code_seen` if the table lacks one.
 
-    The signal is sent at most once in ten minutes a VDN, and not before the table was first read.
-    A failing receiver is logged.
+    The signal is sent at most once in ten minutes for each VDN, and not before the table was first
+    read. Errors of receivers are logged.
     """
     with_code = [row for row in rows if row.fail_code]
     occurrences.record_occurrences(vdn, with_code)
@@ -82,7 +81,7 @@ def record_codes(vdn: Vdn, rows: Iterable[Reservation]) -> None:
 
 
 def refresh(*, scope: Scope) -> RefreshReport:
-    """Refresh at once for a person, even to a table that was rolled back.
+    """Refresh without a preview for a person, also to a table that was rolled back.
 
     Raises PermissionMissing, and what `refresh_unattended` raises.
     """
@@ -99,7 +98,7 @@ def refresh_unattended(
 ) -> RefreshReport:
     """Read the whole code table in both languages and replace ours in one transaction.
 
-    A table that was rolled back is not taken over again before the vendor lists another one. Raises
+    A table that was rolled back is not applied again until the vendor lists another one. Raises
     what `fetch_table` raises; then nothing has changed.
     """
     return _refresh(vdn, kind, None, by, within)
@@ -120,7 +119,7 @@ def _refresh(
 
 
 def _keep_table(row: Vdn, table: Table, now: datetime) -> RefreshReport:
-    """Keep ours while the vendor still lists the table rolled back; record that it was read."""
+    """Keep our table and record that the vendor still lists the one that was rolled back."""
     ours = history.load_table(row)
     listed = ResultCode.objects.listed(row).filter(code__in=ours.keys() & table.keys())
     listed.update(last_seen=now)
@@ -130,6 +129,6 @@ def _keep_table(row: Vdn, table: Table, now: datetime) -> RefreshReport:
 
 
 def record_export(*, scope: Scope, kind: str, rows: int, filters: Mapping[str, str]) -> None:
-    """Record the export of the table; of a search text only that there was one."""
+    """Record an export of the table, without the text of a search."""
     used = {name: True if name == "q" else text for name, text in filters.items()}
     audit.record(AuditAction.CODES_EXPORTED, by=scope, kind=kind, rows=rows, filters=used)
