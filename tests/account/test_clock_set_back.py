@@ -1,4 +1,4 @@
-"""A clock that is set back: nothing lasts longer for it, and nobody is shut out."""
+"""A clock that is set back: limits do not last longer, and nobody is locked out."""
 
 from __future__ import annotations
 

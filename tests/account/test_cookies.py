@@ -1,4 +1,4 @@
-"""Cookies have names of our own: products on one host share a jar, whatever their ports."""
+"""Names of cookies are our own, since the products of one host share their cookies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request whose session has ended, or by the wrong method: nothing is done, and it is said."""
+"""A POST of an ended session or a request with a wrong method does nothing, and says so."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def end_elsewhere() -> None:
 
 
 def log_in_at(client: Client, address: str, name: str = "supervisor") -> Any:
-    """Through the log-in page that this address is, to the page that follows."""
+    """Log in at this address; return the page that follows."""
     form = form_of(text_of(client.get(address))) | {"login": name, "password": PASSWORD}
     return client.post(LOGIN, form, follow=True)
 

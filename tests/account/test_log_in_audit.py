@@ -1,4 +1,4 @@
-"""Log-ins in the audit: who came, who failed, who was locked out, who left; never too many."""
+"""Log-ins in the audit: successful, failed, locked out and ended, in limited number."""
 
 from __future__ import annotations
 

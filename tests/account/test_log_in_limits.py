@@ -1,4 +1,4 @@
-"""Log-ins are counted by reader, also behind a proxy and over a unix socket."""
+"""Log-ins are counted by client address, also behind a proxy and over a unix socket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOG_IN = "/accounts/login/"
 
 
 def attempt(name: str, password: str, **meta: str) -> int:
-    """Status of a log-in by somebody who has no session yet."""
+    """Log in without a session; return the status."""
     body = {"login": name, "password": password}
     return Client().post(LOG_IN, body, **meta).status_code  # type: ignore[arg-type]
 
@@ -69,7 +69,7 @@ def test_failed_log_ins_to_one_account_are_limited_over_all_addresses(
 
 
 class Counting(MD5PasswordHasher):
-    """Counts how often a password is worked out."""
+    """Count how often a password is hashed."""
 
     algorithm = "counting"
     times = 0

@@ -1,4 +1,4 @@
-"""Refused forms of the sign-in: the page of the answer can be gone back to and loaded again."""
+"""Refused forms of the log-in: browsers can go back to the page and reload it."""
 
 from __future__ import annotations
 

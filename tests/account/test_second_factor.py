@@ -1,4 +1,4 @@
-"""A second factor: set up, asked for, required, kept secret, guessed at, reset."""
+"""Second factors: set-up, log-in, requirement, encryption, limits of guesses, reset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions: where one is logged in, ending them, and how long they last."""
+"""Sessions: their list, their end, and their limits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def is_in(client: Client, **headers: str) -> bool:
 
 
 def numbers(client: Client) -> list[int]:
-    """Those of the sessions that can be ended, as the page shows them."""
+    """List the sessions on the page that can be ended."""
     text = client.get(SESSIONS).content.decode()
     return [int(number) for number in re.findall(r'name="session" value="(\d+)"', text)]
 
@@ -49,7 +49,7 @@ def test_list_shows_device_address_and_the_current_session(people: dict[str, Use
 
 
 def test_session_times_are_in_the_readers_zone(people: dict[str, User]) -> None:
-    """In the zone that the frame of the page tells, not in that of the installation."""
+    """The zone is that of the page, not that of the installation."""
     people["supervisor"].time_zone = "Asia/Shanghai"
     people["supervisor"].save()
     with time_machine.travel(BEGIN, tick=False):

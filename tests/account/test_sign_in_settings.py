@@ -1,4 +1,4 @@
-"""Settings of the sign-in, and the messages for wrong ones."""
+"""Settings of the log-in, and the messages for wrong ones."""
 
 from __future__ import annotations
 

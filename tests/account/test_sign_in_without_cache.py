@@ -1,4 +1,4 @@
-"""Limits of a log-in hold while the cache is away."""
+"""Limits of log-ins also apply while the cache is unavailable."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def clock() -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def _away(settings: Any) -> None:
-    """Redis at a port where nothing listens, as `CACHE_URL` would have it."""
+    """A Redis cache at a port on which nothing listens."""
     away = {
         "BACKEND": "isales_proxy.core.redis_cache.ForgivingRedisCache",
         "LOCATION": "redis://127.0.0.1:1/0",

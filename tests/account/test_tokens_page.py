@@ -27,7 +27,7 @@ FIELDS = {"name": "Nightly report", "scope": "read", "days": "30"}
 
 @pytest.fixture
 def sure(people: dict[str, User]) -> Callable[[str], Client]:
-    """A function: role → a client that logged in and confirmed who it is."""
+    """Return a function that logs a role in, with reauthentication, and returns the client."""
 
     def log_in(role: str) -> Client:
         client = Client()

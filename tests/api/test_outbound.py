@@ -1,4 +1,4 @@
-"""Tasks and call data in JSON: the services of the pages, with the same permissions and care."""
+"""Tasks and call data in the JSON API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TAKE = f"{API}/tasks/{TASK}/call-data/"
 
 
 def take(client: Any, data: Any = None, address: str = TAKE) -> Any:
-    """Post a request; what it does not say is ten rows, confirmed."""
+    """Request call data: ten rows and confirmed, unless given otherwise."""
     if data is None or isinstance(data, dict):
         data = {"batch_count": 10, "confirm": True} | (data or {})
     return client.post(address, data, content_type="application/json")

@@ -1,4 +1,4 @@
-"""Tokens at the JSON API: who gets in, who does not, and what each scope opens."""
+"""Authentication of the JSON API by tokens, and the permissions of each scope."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_every_invalid_token_gets_the_same_answer(people: dict[str, User], heade
 
 
 def same(answer: Any) -> tuple[Any, ...]:
-    """All of an answer that a stranger could compare."""
+    """Return the parts of a response that a stranger could compare."""
     body = answer.json()
     body.pop("request_id")
     headers = {name: value for name, value in answer.headers.items() if name != "Expires"}

@@ -1,4 +1,4 @@
-"""Write-backs in JSON: the same form as the page, the same outbox, the same permissions."""
+"""Write-backs in the JSON API: the form, the outbox and the permissions of the pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit: append-only, with who, when and from where, and only one's own VDNs to look at."""
+"""Audit events: append-only, with person, time and address, readable only in one's own VDNs."""
 
 from __future__ import annotations
 

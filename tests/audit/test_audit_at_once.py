@@ -1,4 +1,4 @@
-"""Many record at once, from two processes, on SQLite and PostgreSQL: the chain stays whole."""
+"""Simultaneous events of two processes keep the chain unbroken, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ assert not failed, failed
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def site(request: Any, vendor: Simulator, tmp_path: Path) -> Iterator[Site]:
-    """An installation with nobody at work."""
+    """An installation without any running process."""
     kind = embedded(vendor, tmp_path) if request.param == "sqlite" else None
     with kind or at_scale(vendor, tmp_path, jobs_db=13) as found:
         yield found

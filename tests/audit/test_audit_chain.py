@@ -1,4 +1,4 @@
-"""The chain of the audit: what is changed, put in, taken out or moved behind us is noticed."""
+"""The chain of the audit: changed, inserted, deleted and moved events are detected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit as a file: the same events as the page, recorded, bounded, and never a formula."""
+"""Export of the audit: the events of the page, recorded, limited, and without formulas."""
 
 from __future__ import annotations
 

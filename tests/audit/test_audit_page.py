@@ -1,4 +1,4 @@
-"""The audit's page: what it finds, and nothing of another VDN."""
+"""The page of the audit: filters, pages, and no events of other VDNs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit after its time: the oldest go, from the front only, and the rest holds together."""
+"""Retention of the audit: only the oldest events are deleted, and the chain stays unbroken."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _thirty_days(settings: Any) -> None:
 
 @pytest.fixture
 def events() -> Iterator[list[AuditEvent]]:
-    """Of forty, ten, and no days ago, two each."""
+    """Six events: two of forty days ago, two of ten days ago, and two of today."""
     found = []
     for days in (40, 10, 0):
         with time_machine.travel(NOW - timedelta(days=days), tick=False):

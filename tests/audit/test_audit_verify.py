@@ -1,4 +1,4 @@
-"""An auditor verifies the audit by a page, and what a command found stands on it."""
+"""The page that verifies the audit and shows the result of the command."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def auditor(as_role: Any) -> Client:
 
 
 def verified(client: Client, anchor: str = "") -> str:
-    """The page that a verification leads to."""
+    """Verify; return the page of the result."""
     answer = client.post(VERIFY, {"anchor": anchor})
     assert (answer.status_code, answer.headers["Location"]) == (303, VERIFY)
     return client.get(VERIFY).content.decode()

@@ -188,7 +188,7 @@ def test_rows_stored_before_a_kill_are_not_duplicated(site: Site, vendor: Simula
 def test_batch_of_a_process_killed_before_storing_becomes_unknown(
     site: Site, vendor: Simulator
 ) -> None:
-    """The only moment in which a number can be lost, and the batch says so."""
+    """Numbers can be lost only at this moment; then the state of the batch is unknown."""
     pressed(site, "not kept")
     assert batch(site) == ("asked", 0, b"")
     site.manage("shell", "-v0", "-c", LATER)

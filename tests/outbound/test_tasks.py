@@ -1,4 +1,4 @@
-"""Outbound tasks: the list, names learnt from reservations, and an unavailable vendor."""
+"""Outbound tasks: the list, names from reservations, and an unavailable vendor."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def scope(people: dict[str, Any]) -> Scope:
 
 
 def restart() -> None:
-    """Clear what a new process would not have in memory."""
+    """Clear the memory, as in a new process."""
     for room in ("default", "answers", "rows"):
         caches[room].clear()
 

@@ -1,4 +1,4 @@
-"""The history of the code table, and the way back in it."""
+"""The history of the code table, and roll-backs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.migrations import empty_database, migrate
 
 @pytest.fixture
 def admin(vendor: Simulator, as_role: Any) -> Any:
-    """An admin, a first table, and a second one that the daily job brought."""
+    """An admin, with a first table and a second one from the daily job."""
     client = as_role("admin")
     client.get(PAGE)
     vendor.codes.put("00604", "Turned down", "拒接")

@@ -1,4 +1,4 @@
-"""Number of times a code was seen: distinct reservations of the last seven days, whoever looked."""
+"""Counts of a code: the reservations with it in the last seven days."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_stored_occurrence_does_not_contain_the_reservation_id(
 def test_number_in_place_of_a_code_is_not_counted_or_shown(
     vendor: Simulator, supervisor: Any, as_role: Any
 ) -> None:
-    """The code book is for every role, and tells what codes were seen."""
+    """All roles can read the code book, which lists the codes that occurred."""
     for ident, number in (("1", "6612345"), ("2", "+4915112345678")):
         vendor.add_rows(88, [{"appointId": ident, "calledNo": number, "failCode": number}])
         assert number in supervisor.get(LIST, {"called_no": number}).text

@@ -1,4 +1,4 @@
-"""Overrides: an admin's words in place of the built-in explanation."""
+"""Overrides: an admin's texts in place of the built-in explanation."""
 
 from __future__ import annotations
 

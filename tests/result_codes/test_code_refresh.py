@@ -1,4 +1,4 @@
-"""A refresh that a person asks for: shown first, applied as shown, or not at all."""
+"""A refresh by a person: previewed, then applied unchanged or not at all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.codes import (
 
 @pytest.fixture
 def admin(vendor: Simulator, as_role: Any) -> Any:
-    """An admin with a table that was read once."""
+    """An admin after the first read of the table."""
     client = as_role("admin")
     client.get(PAGE)
     return client

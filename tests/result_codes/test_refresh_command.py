@@ -1,4 +1,4 @@
-"""`refresh_result_codes`: the daily job by hand."""
+"""The command `refresh_result_codes`, which runs the daily job."""
 
 from __future__ import annotations
 

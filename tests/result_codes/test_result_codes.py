@@ -1,4 +1,4 @@
-"""Refreshing the code table: what changed is told, and a failure changes nothing."""
+"""Refresh of the code table: it reports the changes, and a failure changes nothing."""
 
 from __future__ import annotations
 

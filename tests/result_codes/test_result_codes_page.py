@@ -1,4 +1,4 @@
-"""The code table on the screen, one code of it, and what a reservation's panel says of one."""
+"""The page of the code table, that of one code, and the code in a reservation's panel."""
 
 from __future__ import annotations
 

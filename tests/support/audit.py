@@ -1,4 +1,4 @@
-"""Manipulations of the audit by somebody who can write to the database."""
+"""Manipulations of the audit by a person who can write to the database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEAD = "isales_proxy_audithead"
 
 
 def write(count: int, **more: Any) -> list[AuditEvent]:
-    """Write so many events, one after the other."""
+    """Record this number of events."""
     return [
         audit.record(AuditAction.VENDOR_EXAMINED, by=None, subject=f"event {number}", **more)
         for number in range(count)
@@ -22,7 +22,7 @@ def write(count: int, **more: Any) -> list[AuditEvent]:
 
 
 def unguard() -> None:
-    """Take the triggers away, as the owner of the table may."""
+    """Drop the triggers, as the owner of the table can."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(f"DROP TRIGGER callboard_audit_kept ON {TABLE}")
@@ -32,18 +32,18 @@ def unguard() -> None:
 
 
 def sql(statement: str, *values: Any) -> None:
-    """Run one statement as it stands; `{table}` and `{head}` are the audit's tables."""
+    """Run one SQL statement; `{table}` and `{head}` are the audit's tables."""
     with connection.cursor() as cursor:
         cursor.execute(statement.replace("{table}", TABLE).replace("{head}", HEAD), values)
 
 
 def alter(pk: int, name: str, value: str) -> None:
-    """Write this SQL value into one field of an event."""
+    """Set one field of an event to an SQL value."""
     sql(f"UPDATE {{table}} SET {name} = {value} WHERE id = %s", pk)  # noqa: S608 - a test's own
 
 
 def put_in(pk: int, fingerprint: str) -> None:
-    """Put a copy of an event at the end, with this SQL value for its fingerprint."""
+    """Append a copy of an event, with an SQL value as its fingerprint."""
     names = [field.column for field in AuditEvent._meta.concrete_fields if field.column != "id"]
     values = [fingerprint if name == "hash" else name for name in names]
     sql(

@@ -1,4 +1,4 @@
-"""A small OpenID Connect provider over real HTTP: one person, and every lie a test wants told."""
+"""A small OpenID Connect provider over real HTTP, with one person and faults for tests."""
 
 from __future__ import annotations
 

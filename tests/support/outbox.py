@@ -1,4 +1,4 @@
-"""Write-backs in tests: a scope, a result, and an outbox with a clock moved by hand."""
+"""Helpers for tests of write-backs: a scope, a result, and an outbox with a manual clock."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Outbox:
         self.elapsed += timedelta(**span).total_seconds()
 
     def step(self, **span: float) -> None:
-        """Step the wall clock without any time passing."""
+        """Set the wall clock, while no time passes on the monotonic clock."""
         self.now += timedelta(**span)
 
     def write(self, unique_id: str = "u-1", **more: Any) -> WriteBack:
@@ -82,7 +82,7 @@ class Outbox:
         return one.deliver_due(stopped)
 
     def take(self, worker: str = "one", seconds: float = 9) -> Lease | None:
-        """Lease the write-back that is due first, and do nothing more."""
+        """Lease the first due write-back."""
         return leases.acquire(
             worker=worker,
             clock=self.clock,

@@ -1,4 +1,4 @@
-"""A person's second factor as tests handle it: an app's codes, and setting one up by the pages."""
+"""Helpers for tests of the second factor: codes of an app, and its set-up by the pages."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ PASSWORD = "pass-word-1"
 
 
 def code(secret: str) -> str:
-    """Return what the app shows for this secret now."""
+    """Return the app's current code of a secret."""
     return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
 
 
 def log_in(name: str, password: str = PASSWORD, client: Client | None = None) -> Client:
-    """A client that has sent the log-in form."""
+    """Return a client that has sent the log-in form."""
     client = client or Client()
     client.post(LOG_IN, {"login": name, "password": password})
     return client
 
 
 def set_up_app(client: Client) -> str:
-    """Set up an authenticator app by its page; gives the secret."""
+    """Set up an authenticator app by its page; return the secret."""
     text = client.get(SET_UP).content.decode()
     found = re.search(r"data-secret>([^<]+)<", text)
     assert found, text

@@ -1,4 +1,4 @@
-"""Going to the provider and coming back, as a browser does."""
+"""Helpers for tests of single sign-on, which follow the redirects as a browser does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def configure(settings: Any, sso: SingleSignOn) -> None:
 
 
 def come(provider: Provider, client: Client | None = None, *, to: str = "") -> tuple[Client, Any]:
-    """Go to the provider, log in there and come back."""
+    """Log in at the provider and return to the product."""
     client = client or Client()
     away = client.get(BEGIN, {"next": to} if to else {})
     assert away.status_code == 302, away.content

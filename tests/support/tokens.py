@@ -1,4 +1,4 @@
-"""Tokens for tests, and clients that send them."""
+"""API tokens for tests, and clients that send them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from isales_proxy.models import ApiToken, TokenScope, User
 
 
 def token_of(user: User, scope: TokenScope, *, days: float = 1) -> tuple[ApiToken, str]:
-    """A token as the service makes it, but whether or not the person can use its scope."""
+    """Create a token, whether or not the person can use its scope."""
     token, text = ApiToken.objects.create(
         user=user, name="test", scope=scope, expiry=timedelta(days=days)
     )
@@ -19,10 +19,10 @@ def token_of(user: User, scope: TokenScope, *, days: float = 1) -> tuple[ApiToke
 
 
 def program(text: str, **headers: str) -> Client:
-    """A client without any session that sends this token."""
+    """Return a client without a session that sends this token."""
     return Client(headers={"Authorization": f"Token {text}", **headers})
 
 
 def as_program(user: User, scope: TokenScope, **headers: Any) -> Client:
-    """Both in one."""
+    """Create a token, and a client that sends it."""
     return program(token_of(user, scope)[1], **headers)

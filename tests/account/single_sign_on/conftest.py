@@ -1,4 +1,4 @@
-"""A provider of single sign-on that the product is configured for."""
+"""A configured provider of single sign-on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.single_sign_on import configure
 
 @pytest.fixture
 def provider(settings: Any, people: dict[str, User]) -> Iterator[Provider]:
-    """A provider that we are configured for."""
+    """The configured provider."""
     with Provider() as found:
         sso = SingleSignOn(
             issuer=found.issuer,

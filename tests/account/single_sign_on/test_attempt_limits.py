@@ -1,4 +1,4 @@
-"""Attempts at single sign-on have bounds: rows, requests to the provider, threads that wait."""
+"""Attempts at single sign-on are limited: rows, requests to the provider, waiting threads."""
 
 from __future__ import annotations
 

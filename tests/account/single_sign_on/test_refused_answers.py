@@ -1,4 +1,4 @@
-"""Claims of a provider, or of somebody in its place, that are not believed."""
+"""Answers of a provider, or of an attacker in its place, that are refused."""
 
 from __future__ import annotations
 
