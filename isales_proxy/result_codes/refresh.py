@@ -75,10 +75,6 @@ def get_progress(*, scope: Scope) -> tuple[int, int]:
     return read, expected
 
 
-def _report_progress(vdn: Vdn, read: int, expected: int) -> None:
-    cache.set(_progress_key(vdn), (read, expected), _LOCK_SECONDS)
-
-
 def _progress_key(vdn: Vdn) -> str:
     return f"codes:progress:{vdn.pk}"
 
@@ -102,9 +98,10 @@ def _read_all(vdn: Vdn, within: float) -> dict[str, dict[str, str]]:
                 deadline=left if left < settings.ISALES.deadline else None,
             )
             read += len(page.items)
-            _report_progress(vdn, read, page.total * len(LOCALES))
-            placed = tuple(_add_keys(page.items, number))
-            return Page(items=placed, total=page.total, page=page.page, size=page.size)
+            progress = (read, page.total * len(LOCALES))
+            cache.set(_progress_key(vdn), progress, _LOCK_SECONDS)
+            keyed = tuple(_add_keys(page.items, number))
+            return Page(items=keyed, total=page.total, page=page.page, size=page.size)
 
         for _key, item in iter_pages(fetch, key=lambda keyed: keyed[0]):
             code = item.code.replace("\x00", "")[:MAX_CODE_LENGTH]
