@@ -60,7 +60,7 @@ def _call(address: str, send: Callable[[], Any]) -> Any:
     try:
         permit = breaker.before()
     except CircuitOpen:
-        raise OAuth2Error("The provider failed just now and is left alone for a moment.") from None
+        raise OAuth2Error("The provider has failed and is not called for a while.") from None
     if not slots.acquire(timeout=_MAX_WAIT_S):
         breaker.neutral(permit)
         raise OAuth2Error("The provider is slow: other calls to it are under way.")

@@ -76,7 +76,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         if isinstance(self.openid_config.get("userinfo_endpoint"), str):
             more = _fetch_json(self.openid_config["userinfo_endpoint"], bearer=token.token)
             if more.get("sub") != claims["sub"]:
-                raise OAuth2Error("Userinfo is that of somebody else.")
+                raise OAuth2Error("Userinfo is that of another person.")
             claims = {**more, **claims}
         return self.get_provider().sociallogin_from_response(request, claims)
 

@@ -89,7 +89,7 @@ AUDIT_COLUMNS: Final[tuple[Column[AuditEvent, EventFormatter], ...]] = (
             export_attribute(gettext_lazy("Event"), "pk"),
             export_attribute(gettext_lazy("Time"), "at", zoned=True),
         ),
-        # The audit is read in pages between events, in the order of the chain alone.
+        # Pages of the audit begin or end at an event, so only the order of the chain is possible.
         sort="pk",
         hideable=False,
     ),

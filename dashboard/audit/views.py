@@ -169,7 +169,7 @@ def _record_search(scope: Scope, form: AuditFilter) -> bool:
 def _render_search_limit(
     request: ReaderRequest, scope: Scope, form: AuditFilter, error: DailySearchLimitExceeded
 ) -> HttpResponse:
-    # With its fingerprint in the links of the page, the number could be searched for all the same.
+    # With its fingerprint in the links of the page the number could still be searched for.
     form.forget_number()
     listing = list_context.create_context(scope, form, timezone.now())
     listing.problem = problems.describe_search_limit(error)

@@ -71,7 +71,7 @@ def refresh(request: ReaderRequest, scope: Scope) -> HttpResponse:
         )
     except ISalesError as error:
         problem = problems.describe(error)
-        # Plain values alone: what a shared cache holds outlives a release.
+        # Only plain values, since a shared cache is also read by the next release.
         state = _create_failure(_("Nothing was changed.")) | {"problem": asdict(problem)}
         return _render_outcome(request, scope, state, problem.status)
     return _render_outcome(request, scope, _create_preview_state(preview), 200)

@@ -64,7 +64,7 @@ def compute_fingerprint(event: Any) -> str:
 
 
 def is_intact(event: Any, keys: Sequence[bytes]) -> bool:
-    """Tell whether the event has the fingerprint that one of these keys gives it."""
+    """Tell whether the fingerprint of the event is valid for one of these keys."""
     text = to_canonical(event)
     return any(hmac.compare_digest(_compute_mac(key, text), event.hash) for key in keys)
 

@@ -11,9 +11,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 from prometheus_client import Gauge
 
-from isales_proxy.audit import chain
+from isales_proxy.audit import chain, verify
 from isales_proxy.audit import services as audit
-from isales_proxy.audit import verify as checking
 from isales_proxy.audit.verify import Broken, Fault, Verdict
 from isales_proxy.models import AuditAction, AuditEvent, AuditHead
 
@@ -34,7 +33,7 @@ END: Final = {
     "postgresql": "SELECT set_config('callboard.purge', '', true)",
     "sqlite": "DELETE FROM callboard_audit_purge",
 }
-_FROM_THE_FRONT: Final = f"DELETE FROM {AuditEvent._meta.db_table} WHERE id <= %s"  # noqa: S608, SLF001 - no value of anybody's
+_DELETE_UP_TO: Final = f"DELETE FROM {AuditEvent._meta.db_table} WHERE id <= %s"  # noqa: S608, SLF001 - no input
 
 
 def purge(now: datetime) -> int:
@@ -57,7 +56,7 @@ def _purge(before: datetime) -> int:
         try:
             if not chain.is_head_intact(head):
                 raise Broken(Fault.HEAD)
-            for event in checking.verify_oldest(before, _AT_ONCE):
+            for event in verify.verify_oldest(before, _AT_ONCE):
                 count, newest = count + 1, event
         except Broken as broken:
             log.error("audit_not_purged", broken_at=broken.event_id)
@@ -66,7 +65,7 @@ def _purge(before: datetime) -> int:
             return 0
         with connection.cursor() as cursor:
             cursor.execute(BEGIN[connection.vendor])
-            cursor.execute(_FROM_THE_FRONT, [newest.pk])
+            cursor.execute(_DELETE_UP_TO, [newest.pk])
             cursor.execute(END[connection.vendor])
         head.first_previous = newest.hash
         chain.seal_head(head)
@@ -83,7 +82,7 @@ def verify_and_store(*, anchor: tuple[int, str] | None = None) -> Verdict:
     has number and fingerprint of the last event: where the database's admin cannot change the logs,
     they reveal an audit that was replaced by an older copy.
     """
-    found = checking.verify(anchor=anchor)
+    found = verify.verify(anchor=anchor)
     if found.fault is not Fault.ANCHOR:
         AuditHead.objects.filter(pk=1).update(
             checked_at=timezone.now(), checked_count=found.count, problem=found.short

@@ -209,7 +209,7 @@ def _compare(scope: Scope, table: Table, read_at: datetime) -> Preview:
             return Preview("", report)
         version = row.codes_version
     preview_id = uuid.uuid4().hex
-    # Plain values alone: what a shared cache holds outlives a release.
+    # Only plain values, since a shared cache is also read by the next release.
     kept = {
         "table": {code: list(words) for code, words in table.items()},
         "read_at": read_at.isoformat(),
