@@ -15,8 +15,6 @@ from typing import Any, Final
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import (
-    BooleanField,
-    Case,
     DateTimeField,
     F,
     Func,
@@ -26,8 +24,8 @@ from django.db.models import (
     Subquery,
     TextField,
     Value,
-    When,
 )
+from django.db.models.expressions import OrderBy
 from django.db.models.functions import Coalesce, Collate, NullIf
 
 from isales_proxy.access import Permission, Scope
@@ -286,12 +284,10 @@ class MirrorReader:
         """Return all rows in an order that has no index."""
         rows, id_order = self._select(), f"{'-' if order.descending else ''}{self.id_name}"
         if order.key == _URGENT:
-            return rows.order_by("phase", _is_null("appoint_time"), "appoint_time", id_order)
-        value = self._express(order.key)
-        rows = rows.annotate(sort_value=value)
-        sign = "-" if order.descending else ""
+            return rows.order_by("phase", _order_nulls_last("appoint_time"), id_order)
+        rows = rows.annotate(sort_value=self._express(order.key))
         ordered: QuerySet[Any] = rows.order_by(
-            _is_null("sort_value"), f"{sign}sort_value", id_order
+            _order_nulls_last("sort_value", order.descending), id_order
         )
         return ordered
 
@@ -404,9 +400,8 @@ class MirrorReader:
             return ids, seen
         if order.key == "due":
             sign = "-" if order.descending else ""
-            ordered = self._select().order_by(
-                _is_null("appoint_time"), f"{sign}appoint_time", f"{sign}{self.id_name}"
-            )
+            by_due_time = _order_nulls_last("appoint_time", order.descending)
+            ordered = self._select().order_by(by_due_time, f"{sign}{self.id_name}")
         else:
             ordered = self._sort(order)
         for pk, seen in (  # noqa: B007
@@ -447,12 +442,8 @@ def _read_versions(row_ids: list[int], revision: int) -> dict[int, MirroredReser
     return {version.row_id: to_reservation(version) for version in versions}
 
 
-def _is_null(name: str) -> Case:
-    return Case(
-        When(**{f"{name}__isnull": True}, then=Value(True)),
-        default=Value(False),
-        output_field=BooleanField(),
-    )
+def _order_nulls_last(name: str, descending: bool = False) -> OrderBy:
+    return OrderBy(F(name), descending=descending, nulls_last=True)
 
 
 def _hide_from_index(value: Any) -> Func:

@@ -6,11 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cache
 from typing import Any, Final, Self
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
+from pydantic import TypeAdapter
 
 from isales_proxy.client.queries import ReservationQuery
 
@@ -129,24 +131,14 @@ class ListQuery(ReservationQuery):
 
     def serialize(self) -> dict[str, Any]:
         """Return the query as JSON values, without its page."""
-        found = {each.name: getattr(self, each.name) for each in fields(self)}
-        for name in ("page", "size", "after", "before", "jump"):
-            del found[name]
-        for name in ("begin", "end", "as_of"):
-            found[name] = found[name].isoformat() if found[name] else None
-        return found | {"agents": list(self.agents), "codes": list(self.codes)}
+        page = {"page", "size", "after", "before", "jump"}
+        found: dict[str, Any] = _get_adapter().dump_python(self, mode="json", exclude=page)
+        return found
 
     @classmethod
     def deserialize(cls, found: Mapping[str, Any]) -> ListQuery:
         """Return the query of `serialize`; fields that an earlier release lacked are empty."""
-        values = {each.name: found[each.name] for each in fields(cls) if each.name in found}
-        for name in ("begin", "end", "as_of"):
-            values[name] = datetime.fromisoformat(values[name]) if values.get(name) else None
-        for name in ("agents", "codes"):
-            values[name] = tuple(values.get(name, ()))
-        values["tab"] = Tab(values["tab"]) if values.get("tab") else None
-        values["source"] = Source(values["source"]) if values.get("source") else None
-        return cls(**values)
+        return _get_adapter().validate_python(found)
 
     def describe(self) -> dict[str, object]:
         """Return the filters for the audit, without numbers and texts that may contain one."""
@@ -170,6 +162,11 @@ class ListQuery(ReservationQuery):
     def list_mirror_fields(self) -> list[str]:
         """List the used fields that only the mirror supports."""
         return [name for name in _MIRROR_FIELDS if getattr(self, name)]
+
+
+@cache
+def _get_adapter() -> TypeAdapter[ListQuery]:
+    return TypeAdapter(ListQuery)
 
 
 _MIRROR_FIELDS: Final = tuple(
