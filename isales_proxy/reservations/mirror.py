@@ -23,7 +23,6 @@ from isales_proxy.models import MirrorLeaf, MirrorRow, MirrorState, MirrorTask
 from isales_proxy.models.mirror import LeafKind
 from isales_proxy.reservations.coverage import Coverage
 from isales_proxy.reservations.mirror_reader import MirrorReader
-from isales_proxy.reservations.mirrored import MirroredReservation
 from isales_proxy.reservations.pages import AllRows, MirrorFacts, ReservationPage, TabCounts
 from isales_proxy.reservations.query import DEEPEST_OFFSET, Cursor, ListQuery
 from isales_proxy.reservations.row_filters import create_filter
@@ -70,11 +69,6 @@ def _build_state_sql(_vendor: str) -> tuple[list[str], str, list[int]]:
         FROM isales_proxy_mirrorstate state WHERE state.vdn_id = %s
     """  # noqa: S608 - names of our own
     return [field.attname for field in fields], sql, times
-
-
-def count_tabs(*, scope: Scope, query: ListQuery, revision: int, now: datetime) -> TabCounts:
-    """Count the rows of every tab, cached for `SAME_TIME_SECONDS`."""
-    return MirrorReader(scope, query, now).count(revision)
 
 
 def read_page(
@@ -153,12 +147,6 @@ def get_row(*, scope: Scope, appoint_id: str) -> MirrorRow | None:
     rows = create_filter(scope, ListQuery()).select().select_related("agent", "task")
     found: MirrorRow | None = rows.filter(key=shorten_key(appoint_id)).first()
     return found
-
-
-def get_past_row(*, scope: Scope, appoint_id: str, as_of: datetime) -> MirroredReservation | None:
-    """Return the row with this ID as it was known at `as_of` (aware), if the person was allowed to
-    see it then."""
-    return MirrorReader(scope, ListQuery(as_of=as_of), as_of).find(shorten_key(appoint_id))
 
 
 def list_filter_choices(vdn_id: int) -> Choices:

@@ -32,6 +32,7 @@ from isales_proxy.privacy.phone_numbers import SearchedNumber
 from isales_proxy.reservations import history, live, mirror
 from isales_proxy.reservations.coverage import Coverage, Gap, measure_coverage
 from isales_proxy.reservations.history import HistoryEntry
+from isales_proxy.reservations.mirror_reader import MirrorReader
 from isales_proxy.reservations.mirrored import MirroredReservation, to_reservation
 from isales_proxy.reservations.pages import (
     AllRows,
@@ -208,8 +209,7 @@ def count_tabs(
     coverage = choose_source(scope=scope, query=query, now=now).coverage
     assert coverage is not None  # noqa: S101 - a VDN without a mirror was refused
     _count_search(scope, query)
-    counts = mirror.count_tabs(scope=scope, query=query, revision=coverage.revision, now=now)
-    return counts, coverage
+    return MirrorReader(scope, query, now).count(coverage.revision), coverage
 
 
 def read_all(
@@ -284,7 +284,7 @@ def get(*, scope: Scope, appoint_id: str, query: ReservationQuery) -> FoundReser
     if as_of is None:
         found = get_unmasked_for_service(scope=scope, appoint_id=appoint_id, query=query)
     else:
-        row = mirror.get_past_row(scope=scope, appoint_id=appoint_id, as_of=as_of)
+        row = MirrorReader(scope, ListQuery(as_of=as_of), as_of).find(shorten_key(appoint_id))
         found = FoundReservation(row, as_of) if row is not None else None
     if found is None:
         return None
