@@ -333,3 +333,15 @@ def test_address_of_more_than_six_kilobytes_is_served(supervisor: Any) -> None:
     answer = supervisor.get(f"{LIST}?{agents}")
     assert len(agents) > 6000
     assert answer.status_code == 200
+
+
+def test_ambiguous_agent_stays_in_its_field(supervisor: Any, vendor: Simulator) -> None:
+    rows = [
+        {"appointId": f"94{n}", "userAccount": f"941{n}", "userName": f"{n} Lark"} for n in "12"
+    ]
+    vendor.add_rows(88, rows)
+    supervisor.get(LIST, {"agent": ["9411", "9412"]})
+    answer = supervisor.get(LIST, {"agent": "Lark"})
+    assert answer.status_code == 422
+    (field,) = re.findall(r'<input id="f-agent"[^>]*>', answer.content.decode())
+    assert 'value="Lark"' in field
