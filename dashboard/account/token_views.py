@@ -136,7 +136,7 @@ def _render_list(request: ReaderRequest) -> HttpResponse:
             "list": page,
             "number": address.page,
             "most": tokens.MOST,
-            "notice": build_parameter_notice(form, address.at(page=1)),
+            "notice": build_parameter_notice(form, address),
             "refused": not good,
             "zone_text": times.zone_text,
         },

@@ -132,7 +132,7 @@ def session_list(request: ReaderRequest) -> HttpResponse:
         fragment="account/_sessions.html",
         context={
             "list": page,
-            "notice": build_parameter_notice(form, address.path),
+            "notice": build_parameter_notice(form, address),
             "zone_text": times.zone_text,
         },
         status=200 if form.is_valid() else 422,

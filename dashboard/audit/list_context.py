@@ -25,7 +25,7 @@ from dashboard.ui.list_context import (
 from dashboard.ui.list_page import ListPage
 from dashboard.ui.list_url import ListUrl
 from dashboard.ui.paging import format_count
-from dashboard.ui.parameters import build_parameter_notice, has_bad_field
+from dashboard.ui.parameters import has_bad_field
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Scope
 from isales_proxy.audit import queries
@@ -73,12 +73,11 @@ def create_context(scope: Scope, form: AuditFilter, now: datetime) -> AuditListC
         styles=("css/audit.css",),
         scripts=("js/filters.js", "js/audit.js"),
         zone_text=TimeFormatter(now).zone_text,
-        refresh_url=address.at(),
+        refresh_url=address.get_url(),
         links=(Link(reverse("audit_verify", args=[scope.vdn.pk]), _("Verify")),),
         kept=[pair for pair in address.filters if pair[0] in NUMBER_FILTERS],
         clear_url=clear_url,
         datalists={"people": [(name, "") for name in queries.list_actors(scope=scope)]},
-        notice=build_parameter_notice(form, address.at()),
         none_text=_("No events."),
         empty=explain_bad_filter(clear_url) if has_bad_field(form) else None,
         groups=_list_kind_groups(form),
@@ -115,7 +114,7 @@ def fill_context(
 
 def _explain_no_events(address: ListUrl, *, past: bool) -> EmptyState:
     if past:
-        return explain_past_end(Link(address.at(), _("Newest events"), primary=True))
+        return explain_past_end(Link(address.get_url(), _("Newest events"), primary=True))
     if address.filters:
         title = _("No event matches these filters")
         return explain_no_match(title, Link(address.path, _("Clear all filters")))
@@ -130,10 +129,10 @@ def _explain_no_events(address: ListUrl, *, past: bool) -> EmptyState:
 def _build_pages(address: ListUrl, found: AuditPage, *, oldest_first: bool) -> list[dict[str, str]]:
     """Build the links to the first, previous and next page, where these exist."""
     numbers = [event.pk for event in found.events]
-    newer = _("Newer"), address.placed(1, "after", str(max(numbers))), found.newer
-    older = _("Older"), address.placed(1, "before", str(min(numbers))), found.older
+    newer = _("Newer"), address.get_cursor_url(1, "after", str(max(numbers))), found.newer
+    older = _("Older"), address.get_cursor_url(1, "before", str(min(numbers))), found.older
     back, onward = (older, newer) if oldest_first else (newer, older)
-    first = _("Oldest") if oldest_first else _("Newest"), address.at(), back[2]
+    first = _("Oldest") if oldest_first else _("Newest"), address.get_url(), back[2]
     named = (("first", "", first), ("prev", "prev", back), ("next", "next", onward))
     return [
         {"id": f"pg-{name}", "rel": rel, "label": label, "url": url}
@@ -169,18 +168,18 @@ def _build_chips(address: ListUrl, form: AuditFilter, times: TimeFormatter) -> l
     given = dict(address.filters)
     for name, value in address.filters:
         if name == "kind":
-            text, remove_url = str(AuditAction(value).label), address.without(name, value)
+            text, remove_url = str(AuditAction(value).label), address.get_url_without(name, value)
             chips.append(_build_chip(name, _("Event type"), text, remove_url, value))
     if "number_key" in given:
         kept = tuple(pair for pair in address.filters if pair[0] not in NUMBER_FILTERS)
         text = f"•••{given.get('number_end', '')}"
-        remove_url = replace(address, filters=kept).at()
+        remove_url = replace(address, filters=kept).get_url()
         chips.append(_build_chip("number", _("Called number"), text, remove_url))
     # A field cannot show the offset of a time in an hour that occurs twice.
     for name, label in (("begin", _("From")), ("end", _("To"))):
         if name in given:
             text = times.minute(form.cleaned_data[name])
-            chips.append(_build_chip(name, label, text, address.without(name)))
+            chips.append(_build_chip(name, label, text, address.get_url_without(name)))
     return chips
 
 

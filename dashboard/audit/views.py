@@ -52,10 +52,10 @@ def audit_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
     except DailySearchLimitExceeded as error:
         return _render_search_limit(request, scope, form, error)
     if searched and not wants_fragment(request):
-        return redirect(list_context.build_url(scope, form).at())
+        return redirect(list_context.build_url(scope, form).get_url())
     response = _render_list(request, scope, form)
     if searched:
-        response.headers["HX-Push-Url"] = list_context.build_url(scope, form).at()
+        response.headers["HX-Push-Url"] = list_context.build_url(scope, form).get_url()
     return response
 
 

@@ -33,7 +33,6 @@ from dashboard.ui.list_page import ListPage, add_sort_field, get_order
 from dashboard.ui.list_url import ListUrl
 from dashboard.ui.local_lists import LocalFormatter, without_sort
 from dashboard.ui.paging import Pager, format_count
-from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.times import TimeFormatter
 from isales_proxy import problems
@@ -169,13 +168,12 @@ def render_rows(
         page=ListPage(shown, address, _("Rows of call data"), css="data-rows"),
         form=form,
         clear_url=path,
-        notice=build_parameter_notice(form, address.at(page=1)),
     )
     if form.is_valid():
-        listing.clear_url = address.cleared()
+        listing.clear_url = address.get_cleared_url()
         listing.kept = _list_kept(address)
         listing.batch = dict(address.filters).get("batch", "")
-        listing.batch_clear_url = address.without("batch")
+        listing.batch_clear_url = address.get_url_without("batch")
         query = form.query(
             service_id=service_id, batch_id=batch_id, order=get_order(shown, address.sort)
         )
@@ -272,7 +270,6 @@ def render_batches(request: ReaderRequest, scope: Scope, service_id: str) -> Htt
         form=form,
         filters="",
         zone_text=TimeFormatter(timezone.now()).zone_text,
-        notice=build_parameter_notice(form, address.at(page=1)),
     )
     if form.is_valid():
         rows, total = queries.list_batches(

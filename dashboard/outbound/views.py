@@ -31,7 +31,7 @@ from dashboard.ui.list_context import (
 from dashboard.ui.list_page import SORT, ListPage, add_sort_field, get_order
 from dashboard.ui.list_url import ListUrl, with_query
 from dashboard.ui.local_lists import LocalFormatter, render_export, sort_rows
-from dashboard.ui.parameters import build_parameter_notice, has_bad_field
+from dashboard.ui.parameters import has_bad_field
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from isales_proxy import problems
@@ -132,7 +132,6 @@ def _render_tasks(request: ReaderRequest, scope: Scope) -> HttpResponse:
         provenance=describe_provenance(found, formatter.times),
         refresh_url=with_query(address.path, request.GET.urlencode()),
         clear_url=address.path,
-        notice=build_parameter_notice(form, address.at()),
         problem=problem,
         rows_text=count,
         none_text=count,

@@ -69,15 +69,17 @@ def build_chips(
             text = known.tasks.get(value) or value
         elif _is_time(name):
             text = times.minute(datetime.fromisoformat(value))
-        chips.append(_build_chip(name, value, text, address.without(name, value)))
+        chips.append(_build_chip(name, value, text, address.get_url_without(name, value)))
     if len(agents) > MANY_AGENTS:
         text = f"{len(agents)}: {', '.join(agents[:MANY_AGENTS])} …"
-        chips.append(_build_chip("agents", "", text, address.without("agent")))
+        chips.append(_build_chip("agents", "", text, address.get_url_without("agent")))
     else:
         for account in agents:
             person = known.agents.get(account, "")
             text = f"{person} {account}" if person and person != account else account
-            chips.append(_build_chip("agent", account, text, address.without("agent", account)))
+            chips.append(
+                _build_chip("agent", account, text, address.get_url_without("agent", account))
+            )
     return chips
 
 
@@ -98,7 +100,7 @@ def build_ranges(address: ListUrl) -> list[dict[str, Any]]:
     return [
         {
             "label": each.label,
-            "url": address.ranged(each.value),
+            "url": address.get_range_url(each.value),
             "current": ("range", each.value) in address.filters,
         }
         for each in NamedRange

@@ -98,13 +98,13 @@ class ReservationListContext:
     @property
     def refresh_url(self) -> str:
         """The address of the list itself."""
-        return self.page.address.at()
+        return self.page.address.get_url()
 
     @property
     def clear_url(self) -> str:
         """The address without filters; "" if there are none."""
         has_filters = bool(self.chips) or not self.form.is_valid()
-        return self.page.address.cleared() if has_filters else ""
+        return self.page.address.get_cleared_url() if has_filters else ""
 
     @property
     def hidden(self) -> list[tuple[str, str]]:
@@ -195,7 +195,7 @@ def create_context(
         page=_create_page(scope, address, facts),
         zone_text=times.zone_text,
         agents=[",".join(agents)] if len(agents) > MANY_AGENTS else agents,
-        notice=build_parameter_notice(form, address.at(page=1)),
+        notice=build_parameter_notice(form, address),
         candidates=_build_candidates(address, form),
         chips=build_chips(address, scope, agents, times),
         problem=problem,
@@ -270,7 +270,7 @@ def _fill(
             text = ngettext(
                 "Show %s row of all parts", "Show %s rows of all parts", facts.counts.all
             )
-            url = address.viewed(tab=Tab.ALL.value)
+            url = address.get_view_url(tab=Tab.ALL.value)
             context.elsewhere = Link(url, text % format_count(facts.counts.all))
     elif not found.total:
         context.unknown = form.find_unknown()
@@ -363,19 +363,19 @@ def _link_neighbours(
     if not facts.has_next:
         pager = replace(pager, next_url="")
     elif facts.after is not None:
-        url = address.placed(number + 1 if facts.placed else 1, "after", str(facts.after))
+        url = address.get_cursor_url(number + 1 if facts.placed else 1, "after", str(facts.after))
         pager = replace(pager, next_url=url)
     if not facts.has_previous:
         pager = replace(pager, prev_url="")
     elif facts.before is not None:
         previous = number - 1 if facts.placed else 1
         is_numbered = facts.placed and previous * address.size <= DEEPEST_OFFSET
-        url = address.placed(previous, "before", str(facts.before))
-        pager = replace(pager, prev_url=address.at(page=previous) if is_numbered else url)
+        url = address.get_cursor_url(previous, "before", str(facts.before))
+        pager = replace(pager, prev_url=address.get_url(page=previous) if is_numbered else url)
     if not facts.placed:
         text = ngettext("%(shown)s of %(total)s row", "%(shown)s of %(total)s rows", found.total)
         shown = {"shown": format_count(len(found.rows)), "total": format_count(found.total)}
-        first_url = address.at(page=1)
+        first_url = address.get_url(page=1)
         pager = replace(pager, text=text % shown, items=[], first_url=first_url)
     elif number * address.size > DEEPEST_OFFSET:
         numbers = {1, pager.pages, number}
@@ -397,7 +397,7 @@ def _build_candidates(address: ListUrl, form: ReservationFilter) -> dict[str, li
             texts = form.list_given_agents() if name == "agent" else []
             kept = [(name, text) for text in texts if each.text not in text]
             filters = (*others, *kept, (name, each.ident))
-            url = replace(address, filters=filters).at(page=1)
+            url = replace(address, filters=filters).get_url(page=1)
             found.setdefault(name, []).append({"name": each.name, "ident": each.ident, "url": url})
     return found
 

@@ -140,7 +140,7 @@ def get_number_url(scope: Scope, number: str) -> str:
     data["called_no"] = number
     form = ReservationFilter(data, scope=scope)
     path = reverse("reservations", args=[scope.vdn.pk])
-    return ListUrl.from_form(path, form).at() if number and form.is_valid() else ""
+    return ListUrl.from_form(path, form).get_url() if number and form.is_valid() else ""
 
 
 def _build_fields(row: Reservation, formatter: RowFormatter, *, masked: bool) -> dict[str, Any]:

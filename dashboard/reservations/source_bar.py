@@ -59,7 +59,7 @@ def build_tabs(address: ListUrl, facts: MirrorFacts) -> list[TabLink]:
             tab.value,
             str(tab.label),
             facts.counts.get(tab),
-            address.viewed(tab=tab.value),
+            address.get_view_url(tab=tab.value),
             tab is facts.tab,
         )
         for tab in Tab
@@ -105,9 +105,9 @@ def build_bar(
         complete=found.complete,
         headline=headline,
         texts=texts,
-        link_url=address.from_vendor(),
+        link_url=address.get_live_url(),
         link_text=_("Read it live from CC-iSales"),
-        now_url=address.viewed(as_of="") if query.as_of is not None else "",
+        now_url=address.get_view_url(as_of="") if query.as_of is not None else "",
         changed_text=_count_changed(facts),
         seen_url=reverse("reservations_seen", args=[scope.vdn.pk]) if facts.changed else "",
         revision=facts.counts.revision,
@@ -120,7 +120,7 @@ def build_failed_bar(address: ListUrl, coverage: Coverage) -> SourceBar:
         complete=False,
         headline=_("CC-iSales gave no answer."),
         texts=_list_gaps(coverage),
-        link_url=address.viewed(source=Source.MIRROR.value),
+        link_url=address.get_view_url(source=Source.MIRROR.value),
         link_text=_name_mirror(coverage),
     )
 
@@ -149,12 +149,12 @@ def explain_orders(scope: Scope, keys: Collection[str]) -> dict[str, str]:
 
 def _build_live_bar(address: ListUrl, coverage: Coverage) -> SourceBar:
     texts = [_("As delivered by CC-iSales, in its own order."), *_list_gaps(coverage)]
-    link_url = address.viewed(source="" if coverage.complete else Source.MIRROR.value)
+    link_url = address.get_view_url(source="" if coverage.complete else Source.MIRROR.value)
     link_text = _name_mirror(coverage)
     if coverage.complete and ("source", Source.LIVE.value) not in address.view:
         # A complete mirror refuses only a vague number: without a source it would lead back here.
         texts.append(explain_vague_number())
-        link_url = address.without("called_no")
+        link_url = address.get_url_without("called_no")
         link_text = _("Open the complete list without the number")
     return SourceBar(
         complete=False,

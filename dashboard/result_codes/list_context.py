@@ -14,7 +14,6 @@ from dashboard.result_codes.forms import CodeFilter
 from dashboard.ui.list_context import EmptyState, Link, ListContext, explain_no_match
 from dashboard.ui.list_page import ListPage
 from dashboard.ui.list_url import ListUrl
-from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
 from isales_proxy.models import CodeRefresh
@@ -51,7 +50,6 @@ def create_context(
         rows_text=count,
         none_text=count,
         files=page,
-        notice=build_parameter_notice(form, address.at()),
         has_own_requests=True,
         # The table is in memory.
         typing_delay=250,

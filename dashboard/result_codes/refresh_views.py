@@ -30,7 +30,6 @@ from dashboard.ui.list_page import ListPage
 from dashboard.ui.list_url import ListUrl
 from dashboard.ui.local_lists import LocalFormatter
 from dashboard.ui.paging import format_count
-from dashboard.ui.parameters import build_parameter_notice
 from dashboard.ui.permissions import vdn_page
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.times import TimeFormatter
@@ -137,7 +136,6 @@ def history(request: ReaderRequest, scope: Scope) -> HttpResponse:
         scripts=("js/filters.js",),
         filters="",
         zone_text=formatter.times.zone_text,
-        notice=build_parameter_notice(form, address.at(page=1)),
     )
     if form.is_valid():
         rows, total = code_history.list_entries(scope=scope, page=address.page, size=address.size)

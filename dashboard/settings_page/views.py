@@ -1,4 +1,4 @@
-"""The settings in effect, the people, the VDNs and the tokens on one page."""
+"""Settings page: variables in effect, people, VDNs and their mirrors, API tokens."""
 
 from __future__ import annotations
 
@@ -29,25 +29,20 @@ from dashboard.ui.requests import ReaderRequest
 from isales_proxy.access import Permission, Scope
 from isales_proxy.accounts import installation as service
 from isales_proxy.accounts.installation import VdnSummary
-from isales_proxy.core.form_fields import DEFAULT_SIZE
 from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.core.settings import Variable
 from isales_proxy.mirror.round_reasons import describe_reason
 
-_GROUPS = (
-    ("ISALES_", "CC-iSales"),
-    ("OIDC_", "OpenID Connect"),
-)
+_GROUPS = (("ISALES_", "CC-iSales"), ("OIDC_", "OpenID Connect"))
 
 
 @require_safe
 @never_cache
 @vdn_page(Permission.SEE_SETTINGS)
 def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """`/vdn/<id>/settings/`: everything in effect, secrets hidden."""
+    """`/vdn/<id>/settings/`: all settings in effect, without secrets."""
     form = _create_form(request)
-    good = form.is_valid()
-    sort = form.cleaned_data.get(SORT, "")
+    address = ListUrl.from_filter(reverse("settings", args=[scope.vdn.pk]), form)
     found = service.get_installation(scope=scope, by=request.user)
     formatter = LocalFormatter()
     return render(
@@ -55,17 +50,17 @@ def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
         "settings_page/page.html",
         {
             "people": _fill_page(
-                scope, "people", _("People"), PEOPLE_COLUMNS, found.people, formatter, sort
+                address, "people", _("People"), PEOPLE_COLUMNS, found.people, formatter
             ),
             "vdns": found.vdns,
             "mirrors": [_create_mirror_context(row, formatter) for row in found.vdns],
             "tokens": _fill_page(
-                scope, "tokens", _("API tokens"), TOKEN_COLUMNS, found.tokens, formatter, sort
+                address, "tokens", _("API tokens"), TOKEN_COLUMNS, found.tokens, formatter
             ),
             "groups": _group_variables(settings.VARIABLES),
-            "notice": build_parameter_notice(form, reverse("settings", args=[scope.vdn.pk])),
+            "notice": build_parameter_notice(form, address),
         },
-        status=200 if good else 422,
+        status=200 if form.is_valid() else 422,
     )
 
 
@@ -73,7 +68,7 @@ def installation(request: ReaderRequest, scope: Scope) -> HttpResponse:
 @never_cache
 @vdn_page(Permission.SEE_SETTINGS, Permission.EXPORT)
 def export(request: ReaderRequest, scope: Scope, part: str, kind: str) -> HttpResponseBase:
-    """`/vdn/<id>/settings/<part>/export.<kind>`: the people or the tokens, in the page's order."""
+    """`/vdn/<id>/settings/<part>/export.<kind>`: people or tokens in the order of the page."""
     form = _create_form(request)
     if not form.is_valid():
         return installation(request, vdn_id=scope.vdn.pk)
@@ -100,7 +95,7 @@ def export(request: ReaderRequest, scope: Scope, part: str, kind: str) -> HttpRe
 
 
 class SwitchMirrorForm(CleanedInput, forms.Form):
-    """A VDN in reach, and whether its mirror is to be on."""
+    """A VDN, and whether to switch its mirror on or off."""
 
     vdn = forms.IntegerField(min_value=1, max_value=2**31 - 1)
     enabled = forms.TypedChoiceField(
@@ -127,29 +122,28 @@ def switch_mirror(request: ReaderRequest, scope: Scope) -> HttpResponse:
 
 
 def _create_form(request: ReaderRequest) -> forms.Form:
-    """The order of either list, which have no column in common."""
+    """Create the form of the order of both lists, whose columns have different keys."""
     columns: tuple[Column[Any, Any], ...] = (*PEOPLE_COLUMNS, *TOKEN_COLUMNS)
     return add_sort_field(forms.Form(request.GET), columns)
 
 
 def _fill_page(
-    scope: Scope,
+    address: ListUrl,
     part: str,
     title: str,
     columns: tuple[Column[R, LocalFormatter], ...],
     rows: Sequence[R],
     formatter: LocalFormatter,
-    sort: str,
 ) -> dict[str, Any]:
-    """The list, and the page at whose address its files are."""
-    ours = sort if sort.removeprefix("-") in {column.key for column in columns} else ""
-    path = reverse("settings", args=[scope.vdn.pk])
-    address = ListUrl(path, (), DEFAULT_SIZE, 1, ours)
+    """Return the list, and another one for the links to its files, which are under `part`."""
+    if address.sort.removeprefix("-") not in {column.key for column in columns}:
+        address = replace(address, sort="")
     page = ListPage(columns, address, title, css="installation-rows")
-    page.fill(sort_rows(rows, columns, ours), formatter, total=len(rows), get_id=lambda _row: "")
+    rows = sort_rows(rows, columns, address.sort)
+    page.fill(rows, formatter, total=len(rows), get_id=lambda _row: "")
     for position, row in enumerate(page.rows):
         row.id = f"{part}-{position}"
-    files: ListPage[Any, Any] = ListPage((), replace(address, path=f"{path}{part}/"), title)
+    files: ListPage[Any, Any] = ListPage((), replace(address, path=f"{address.path}{part}/"), title)
     return {"page": page, "files": files}
 
 
@@ -174,9 +168,10 @@ def _create_mirror_context(row: VdnSummary, formatter: LocalFormatter) -> dict[s
 
 
 def _group_variables(variables: tuple[Variable, ...]) -> list[dict[str, Any]]:
-    """The variables of this product first, then those of each neighbour, all by name."""
-    groups: dict[str, list[Variable]] = {_("This installation"): []}
+    """Group the variables by their prefix, sorted by name; those of this product are first."""
+    own = _("This installation")
+    groups: dict[str, list[Variable]] = {own: []}
     for variable in sorted(variables, key=lambda each: each.name):
-        title = next((words for start, words in _GROUPS if variable.name.startswith(start)), None)
-        groups.setdefault(title or _("This installation"), []).append(variable)
+        title = next((text for prefix, text in _GROUPS if variable.name.startswith(prefix)), own)
+        groups.setdefault(title, []).append(variable)
     return [{"title": title, "variables": found} for title, found in groups.items()]

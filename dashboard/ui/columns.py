@@ -1,7 +1,7 @@
-"""Columns of lists. One tuple of columns makes the table, the sort links and the export of a list.
+"""Columns of lists. One tuple of columns defines the table, its order and its export.
 
-A cell holds ready texts, and the template only lays them out. Facts that all rows of a page share
-(time zone, language, code table) belong to the formatter, which is created once per page.
+A cell has formatted texts. The formatter, which is created once per page, has the facts that all
+rows share: time zone, language, code table.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NOTHING = "—"
 
 
 class Formatter(Protocol):
-    """Facts shared by all rows of a page, at least the times."""
+    """Facts that all rows of a page share, at least the times."""
 
     times: TimeFormatter
 
@@ -35,12 +35,11 @@ F = TypeVar("F", bound=Formatter)
 
 @dataclass(slots=True)
 class Cell:
-    """One cell: `code` in bold before `main`, and `sub` on a line of its own.
+    """One cell: `code` in bold before `main`, and `sub` on a second line.
 
-    `field` and `sub_field` are the vendor's names. `tone` makes a badge of `main`; `url` makes it a
-    link, and `link` one to the row's panel. `title` is a tooltip, `label` the heading again where
-    the layout shows a value without its column. `html` is markup from a template, in place of the
-    texts.
+    `field` and `sub_field` are the vendor's names. `main` is a badge with a `tone`, a link with a
+    `url`, and a link to the panel of the row with `link`. `title` is a tooltip. `label` repeats the
+    heading for layouts without columns. `html` is markup instead of `main` and `code`.
     """
 
     field: str
@@ -56,25 +55,25 @@ class Cell:
     title: str = ""
     html: SafeString | None = None
     markup: str = ""
-    """Filled by the first list that renders this cell, unless it is a link to its row."""
+    """Set when the cell is rendered for the first time, unless it links to its row."""
 
     def export(self) -> str:
-        """Return the texts of the cell in one line; "" without content."""
+        """Join the texts of the cell; "" for an empty one."""
         main = "" if self.main == NOTHING else self.main
         texts = (f"{self.code} {main}".strip(), self.sub)
         return " · ".join(text for text in texts if text)
 
 
 make_repeated_cell = lru_cache(maxsize=4096)(Cell)
-"""Make a cell that other rows and pages have as well: one object, which is rendered once.
+"""Create a cell that other rows and pages may share: one object, which is rendered once.
 
-For texts that come again, in the reader's language; a row's own number is in a cell of its own.
+For texts that repeat, not for the number of a row.
 """
 
 
 @dataclass(frozen=True)
 class ExportColumn(Generic[R, F]):
-    """One column of an exported file. `zoned` adds the time zone to the heading."""
+    """One column of a file. `zoned` adds the time zone to its heading."""
 
     heading: str | Promise
     value: Callable[[R, F], ExportValue]
@@ -93,10 +92,10 @@ def export_attribute(
 class Column(Generic[R, F]):
     """One column of a list.
 
-    `key` names it in addresses. `css` is its width class. `exports` are the columns it becomes in a
-    file, by default one with the cell's texts; () for none. `sort` is an expression for `order_by`
-    where the source can sort. Without `permission` the column is left out. `reads` is all of a row
-    that its cell is made of, where that is the same in many rows: those share one cell.
+    `key` is its name in addresses, `css` its width class. `exports` are its columns in a file: by
+    default one with the texts of the cell, () for none. `sort` is an expression for `order_by`; ""
+    if the list cannot be sorted by it. Users without `permission` do not see the column. `reads`
+    returns the values of a row that the cell depends on; rows with equal values share one cell.
     """
 
     key: str
@@ -113,7 +112,7 @@ class Column(Generic[R, F]):
     )
 
     def get_heading(self, language: str | None) -> str:
-        """Return the heading in the language in force, which is given to translate it once."""
+        """Return the heading in `language`, which must be the active one. It is translated once."""
         text = self._headings.get(language)
         if text is None:
             text = self._headings[language] = str(self.heading)
@@ -145,7 +144,7 @@ class Column(Generic[R, F]):
 def filter_columns(
     columns: Sequence[Column[R, F]], scope: Scope, hidden: Iterable[str] = ()
 ) -> tuple[Column[R, F], ...]:
-    """Return the columns that this person may see, without those in `hidden` (keys)."""
+    """Return the columns that this user may see, without those in `hidden` (keys)."""
     keys = frozenset(hidden)
     return tuple(
         column

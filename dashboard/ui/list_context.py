@@ -1,7 +1,6 @@
-"""Context of `lists/page.html` and `lists/_fragment.html`, the two templates of ordinary lists.
+"""Context of `lists/page.html` and `lists/_fragment.html`, the templates of ordinary lists.
 
-What is particular to a list is given here. Where that is markup, a template of its own takes the
-place of a part: `headline`, `filters`.
+A list with other markup names templates of its own for a part: `headline`, `filters`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from django.utils.translation import gettext as _
 from dashboard.ui.columns import F, R
 from dashboard.ui.htmx import render_page_or_fragment
 from dashboard.ui.list_page import ListPage
-from dashboard.ui.parameters import ParameterNotice
+from dashboard.ui.parameters import ParameterNotice, build_parameter_notice
 from dashboard.ui.requests import ReaderRequest
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.core import health
@@ -28,7 +27,7 @@ from isales_proxy.problems import Problem
 
 
 class Link(NamedTuple):
-    """A link of a list's headline, or of what stands in place of its rows."""
+    """A link of a headline or of an EmptyState."""
 
     url: str
     text: str
@@ -36,9 +35,10 @@ class Link(NamedTuple):
 
 
 class EmptyState(NamedTuple):
-    """Explanation in place of the rows of a list without any.
+    """Explanation in a list without rows.
 
     `reason` is for scripts and tests. `link` leads to rows of this list, `task` to another page.
+    `level` is that of the heading.
     """
 
     reason: str
@@ -48,11 +48,10 @@ class EmptyState(NamedTuple):
     link: Link | None = None
     task: Link | None = None
     level: int = 2
-    """Of the heading."""
 
 
 def explain_bad_filter(clear_url: str) -> EmptyState:
-    """Explain a list without rows by a value that was refused; its message is at the field."""
+    """Explain that a filter is invalid; the message is at its field."""
     link = Link(clear_url, _("Clear all filters")) if clear_url else None
     return EmptyState(
         "bad-filter", icon="pencil-exclamation", title=_("Check the filter"), link=link
@@ -60,20 +59,20 @@ def explain_bad_filter(clear_url: str) -> EmptyState:
 
 
 def explain_past_end(first: Link) -> EmptyState:
-    """Explain a page without rows by its place after the last one."""
+    """Explain that this page is after the last one."""
     return EmptyState("past-end", icon="calendar-off", title=_("There is no such page"), link=first)
 
 
 def explain_no_match(title: str, clear: Link) -> EmptyState:
-    """Explain a list without rows by its filters."""
+    """Explain that no row matches the filters."""
     return EmptyState("no-match", icon="filter-off", title=title, link=clear)
 
 
 def explain_empty(
     page: ListPage[Any, Any], *, no_match: str, none: EmptyState
 ) -> EmptyState | None:
-    """Explain a list that may have no rows, by its page or its filters; `none` is for one without
-    either, `no_match` the title for filters that match nothing."""
+    """Explain why the page has no rows; None if it has some. `no_match` is the title if filters are
+    the reason, `none` the explanation of a list that is empty without filters."""
     if page.rows:
         return None
     if page.total and page.pager and page.pager.first_url:
@@ -84,7 +83,7 @@ def explain_empty(
 
 
 class Provenance(NamedTuple):
-    """Age and source of rows that the vendor sent, and since when it does not answer."""
+    """Age and source of rows of the vendor's, and the time of its last answer if it is silent."""
 
     source: str = "none"
     source_text: str = ""
@@ -129,58 +128,59 @@ def describe_provenance(found: VendorAnswer | None, times: TimeFormatter) -> Pro
 
 @dataclass(kw_only=True)
 class ListContext(Generic[R, F]):
-    """An ordinary list: its page of rows and what is around it, as `list` in the templates."""
+    """An ordinary list, `list` in the templates: a page of rows and what is around it."""
 
     page: ListPage[R, F]
     form: forms.Form
     """The filter, validated."""
     title: str = ""
-    """Title of the page, where it is not that of the table."""
+    """Title of the page; by default that of the table."""
     heading: str = ""
-    """Heading of the page, where it is not its title."""
+    """Heading of the page; by default its title."""
     styles: Sequence[str] = ()
     scripts: Sequence[str] = ("js/filters.js", "js/keys.js")
     headline: str = "lists/_headline.html"
     filters: str = "lists/_filters.html"
-    """"" for a list without any."""
+    """"" for a list without filters."""
     has_own_requests: bool = False
-    """True where parts of the page around the list make requests of their own."""
+    """Whether other parts of the page make requests of their own."""
     total_text: str = ""
     zone_text: str = ""
     provenance: Provenance | None = None
-    """Of rows that the vendor sent."""
+    """Of rows of the vendor's; else None."""
     refresh_url: str = ""
     links: Sequence[Link] = ()
     create: Link | None = None
     """Leads to the form of a new row."""
     kept: Sequence[tuple[str, str]] = ()
-    """Parameters that the filter keeps."""
+    """Hidden parameters of the filter."""
     clear_url: str = ""
     typing_delay: int = 350
-    """Milliseconds after which a typed text is searched for."""
+    """Milliseconds after the last key until the search."""
     datalists: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     """DOM ID → values and labels that the fields of the filter suggest."""
-    notice: ParameterNotice | None = None
+    notice: ParameterNotice | None = field(init=False)
     problem: Problem | None = None
     newer: str = ""
-    """Text of a link to rows that came since."""
+    """Text of a link to newer rows."""
     attributes: Mapping[str, str | bool] = field(default_factory=dict)
     """More attributes of the results."""
     files: ListPage[Any, Any] | None = None
-    """The list at whose address the files are, where that is above the table, with `total_text`."""
+    """The list whose files are linked above the table, beside `total_text`."""
     rows_text: str = ""
-    """Which rows are shown, for the live region."""
+    """Announcement of the shown rows."""
     none_text: str = ""
-    """That there are none, likewise."""
+    """Announcement of a list without rows."""
     empty: EmptyState | None = None
     pager: SafeString | None = None
 
     def __post_init__(self) -> None:
         self.title = self.title or self.page.title
         self.heading = self.heading or self.title
+        self.notice = build_parameter_notice(self.form, self.page.address)
 
     def add_pager(self) -> None:
-        """Add the pager of the filled page, the number of all rows and which of them are shown."""
+        """Add the pager of the filled page, the number of all rows and the range of those shown."""
         pager = self.page.pager
         if pager is not None:
             self.total_text, self.rows_text = self.page.total_text, pager.text
@@ -188,13 +188,13 @@ class ListContext(Generic[R, F]):
 
     @property
     def fields(self) -> list[forms.BoundField]:
-        """The fields that the filter shows."""
+        """List the visible fields of the filter."""
         fieldless = getattr(self.form, "fieldless", ())
         return [self.form[name] for name in self.form.fields if name not in fieldless]
 
     @property
     def announcement(self) -> str:
-        """Text for the live region when the results have changed."""
+        """Return the text for the live region after a change of the results."""
         if self.notice is not None and self.notice.refused:
             return _("This link is not valid")
         if self.problem is not None:
@@ -205,14 +205,14 @@ class ListContext(Generic[R, F]):
 
     @property
     def attribute_markup(self) -> SafeString:
-        """The attributes of the results, with those of rows that the vendor sent."""
+        """Return the attributes of the results."""
         found = self.provenance
-        sent = {"data-as-of": found.as_of_iso, "data-source": found.source} if found else {}
-        return flatatt({**sent, **self.attributes})
+        source = {"data-as-of": found.as_of_iso, "data-source": found.source} if found else {}
+        return flatatt({**source, **self.attributes})
 
     @property
     def status(self) -> int:
-        """The HTTP status of the page."""
+        """Return the HTTP status of the page."""
         if self.problem is not None:
             return self.problem.status
         return 200 if self.form.is_valid() else 422
@@ -227,7 +227,7 @@ def render_list(
     status: int | None = None,
     **more: Any,
 ) -> HttpResponse:
-    """Render a list, or its fragment. `status` is for a list that stands in place of a file."""
+    """Render a list or its fragment; `status` is another than that of the list."""
     return render_page_or_fragment(
         request,
         page=page,

@@ -1,4 +1,4 @@
-"""One page of a list: visible columns, rows, pager, links that sort and export."""
+"""One page of a list: headings, rows, pager, links to files."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from isales_proxy.core.form_fields import SortField
 FilterForm = TypeVar("FilterForm", bound=forms.Form)
 
 SORT: Final = "sort"
-"""Query parameter: the key of a column, with `-` before it for descending order."""
+"""Query parameter: key of a column, with `-` before it for descending order."""
 
 
 @dataclass(slots=True)
 class RowView:
     """One row: DOM ID, address of its panel or "", attributes of its `<tr>`, and cells.
 
-    `more` is the markup of a further table row that belongs to it.
+    `more` is the markup of a second table row that belongs to it.
     """
 
     id: str
@@ -41,8 +41,8 @@ class RowView:
 
 
 class Heading(NamedTuple):
-    """Heading of a column. `url` sorts by it, "" where the list cannot be sorted by it; `order` is
-    the value of `aria-sort`, "" where the list is not sorted by it; `note` why it cannot be."""
+    """Heading of a column. `url` sorts by it; "" if that is impossible, and `note` tells why.
+    `order` is the value of `aria-sort`; "" if the list is not sorted by it."""
 
     key: str
     text: str
@@ -54,18 +54,18 @@ class Heading(NamedTuple):
 
 @dataclass
 class ListPage(Generic[R, F]):
-    """Context of `lists/table.jinja` and of the pager. `address` is that of the shown page."""
+    """Context of `lists/table.jinja` and of the pager; `address` is that of the page."""
 
     columns: tuple[Column[R, F], ...]
     address: ListUrl
     title: str
     css: str = ""
     order_note: str = ""
-    """Why the list cannot be sorted."""
+    """The reason why the list cannot be sorted."""
     order: str | None = None
-    """The order in force, where it is not that of the address."""
+    """The actual order; None for that of the address."""
     notes: Mapping[str, str] = field(default_factory=dict)
-    """Column key → why the list cannot be sorted by it, where it can by others."""
+    """Column key → the reason why the list cannot be sorted by it."""
     headings: list[Heading] = field(init=False)
     rows: list[RowView] = field(default_factory=list)
     total: int | None = None
@@ -81,7 +81,7 @@ class ListPage(Generic[R, F]):
 
     @property
     def total_text(self) -> str:
-        """The number of rows of all pages, or "" while it is not known."""
+        """Format the number of rows of all pages; "" if it is unknown."""
         return "" if self.total is None else format_count(self.total)
 
     def fill(
@@ -97,7 +97,7 @@ class ListPage(Generic[R, F]):
     ) -> Pager:
         """Build the rows and return the pager.
 
-        `total` counts the rows of all pages; `get_id` returns a row's DOM ID, "" for one without.
+        `total` is the number of rows of all pages; `get_id` returns the DOM ID of a row or "".
         """
         cells = zip(*(column.build_cells(rows, formatter) for column in self.columns), strict=True)
         self.rows = [
@@ -105,10 +105,10 @@ class ListPage(Generic[R, F]):
                 get_id(row) or f"row-{position}",
                 get_url(row) if get_url else "",
                 get_attributes(row) if get_attributes else (),
-                list(of_row),
+                list(row_cells),
                 get_more(row) if get_more else None,
             )
-            for position, (row, of_row) in enumerate(zip(rows, cells, strict=True))
+            for position, (row, row_cells) in enumerate(zip(rows, cells, strict=True))
         ]
         self.total = total
         self.pager = build_pager(self.address, total=total, shown=len(rows))
@@ -116,20 +116,20 @@ class ListPage(Generic[R, F]):
 
     @property
     def table(self) -> SafeString:
-        """The markup of the table."""
+        """Render the table."""
         return render_fragment("lists/table.jinja", page=self, rows=_render_rows(self.rows))
 
     def list_exports(self, source: str = "") -> list[dict[str, str]]:
-        """List the files of this question: label and address, with its filters and its order, from
-        that source."""
+        """List label and address of the files of this list, with its filters and order, from
+        `source` or that of the list."""
         return [
-            {"label": kind.upper(), "url": self.address.beside(f"export.{kind}", source)}
+            {"label": kind.upper(), "url": self.address.get_file_url(f"export.{kind}", source)}
             for kind in WRITERS
         ]
 
 
 def add_sort_field(form: FilterForm, columns: Sequence[Column[Any, Any]]) -> FilterForm:
-    """Add the parameter `sort` to a filter form that is not validated yet; returns the form."""
+    """Add the parameter `sort` to a form that is not validated yet; return the form."""
     form.fields[SORT] = SortField(column.key for column in columns if column.sort)
     unbound: Any = form
     unbound.fieldless = (*getattr(form, "fieldless", ()), SORT)
@@ -137,7 +137,7 @@ def add_sort_field(form: FilterForm, columns: Sequence[Column[Any, Any]]) -> Fil
 
 
 def get_order(columns: Sequence[Column[Any, Any]], sort: str) -> tuple[str, ...]:
-    """Return the expressions of `order_by` for a valid `sort`, the ID last; () for ""."""
+    """Return the expressions of `order_by` for a valid `sort`, the primary key last; () for ""."""
     key = sort.removeprefix("-")
     found = next((column.sort for column in columns if column.sort and column.key == key), "")
     if not found:
@@ -146,12 +146,12 @@ def get_order(columns: Sequence[Column[Any, Any]], sort: str) -> tuple[str, ...]
     return f"{sign}{found}", f"{sign}pk"
 
 
-# Escaping costs a microsecond, and few texts need it.
+# `escape` takes a microsecond, and few texts need it.
 _find_special = re.compile("[&<>\"']").search
 
 
 def _render_rows(rows: Iterable[RowView]) -> SafeString:
-    """Render the rows of a table. In Python, since a list makes 450 cells at a time."""
+    """Render the rows of a table. A list has 450 cells, for which a template would be slow."""
     parts = []
     for row in rows:
         parts.append(f'<tr id="{row.id if not _find_special(row.id) else escape(row.id)}"')
@@ -169,12 +169,12 @@ def _render_rows(rows: Iterable[RowView]) -> SafeString:
     return mark_safe("".join(parts))  # noqa: S308 - escaped here
 
 
-# The rows of a page have their query in common.
+# All rows of a page have the same query.
 _escape_query = lru_cache(maxsize=200)(escape)
 
 
 def _render_cell(cell: Cell, url: str = "") -> str:
-    """Render one cell of a row with its panel at `url`. Whatever is not `html` is escaped."""
+    """Render one cell of a row whose panel is at `url`. All texts but `html` are escaped."""
     texts: Sequence[str] = (
         *(cell.field, cell.main, cell.label, cell.title, cell.code, cell.tone),
         *(cell.sub, cell.sub_field, cell.sub_title, cell.url),
@@ -200,20 +200,20 @@ def _render_cell(cell: Cell, url: str = "") -> str:
     if title:
         title = f' title="{title}"'
     if sub:
-        field_of_sub = f' data-field="{sub_field}"' if sub_field else ""
-        title_of_sub = f' title="{sub_title}"' if sub_title else ""
-        sub = f"<small{field_of_sub}{title_of_sub}>{sub}</small>"
+        sub_attributes = f' data-field="{sub_field}"' if sub_field else ""
+        sub_attributes += f' title="{sub_title}"' if sub_title else ""
+        sub = f"<small{sub_attributes}>{sub}</small>"
     return f'<td data-field="{field}"{label}{title}>{main}{sub}</td>'
 
 
 def _build_heading(
-    column: Column[Any, Any], text: str, page: ListPage[Any, Any], in_force: str
+    column: Column[Any, Any], text: str, page: ListPage[Any, Any], current_order: str
 ) -> Heading:
     address = page.address
     if not column.sort:
         return Heading(column.key, text, column.css, note=page.notes.get(column.key, ""))
     descending = f"-{column.key}"
-    order = {column.key: "ascending", descending: "descending"}.get(in_force, "")
+    order = {column.key: "ascending", descending: "descending"}.get(current_order, "")
     # A second click reverses the order.
-    url = address.sorted_by(descending if order == "ascending" else column.key)
+    url = address.get_sorted_url(descending if order == "ascending" else column.key)
     return Heading(column.key, text, column.css, url, order)

@@ -1,4 +1,4 @@
-"""Addresses of lists: the query as a query string, and links that change one part of it."""
+"""Addresses of lists: query strings, and addresses that differ in one part."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PATH_PART = re.compile(r"[^/\\\x00-\x1f\x7f]{1,200}")
 
 @dataclass(frozen=True)
 class ListUrl:
-    """Path and parameters of a list, as the reader wrote them."""
+    """Path and parameters of a list; the methods return addresses as texts."""
 
     path: str
     filters: tuple[tuple[str, str], ...]
@@ -44,31 +44,24 @@ class ListUrl:
     sort: str = ""
     """Column key, with `-` before it for descending order; "" is the list's own order."""
     view: tuple[tuple[str, str], ...] = ()
-    """Where the list comes from: source and tab, which stay when filters are cleared, and its
-    time."""
+    """Source and tab, which stay when filters are cleared, and the time of the list."""
     cursor: tuple[tuple[str, str], ...] = ()
-    """Parameters that place the page where no page number does."""
+    """Parameters that determine the page instead of its number."""
 
     @classmethod
     def from_form(cls, path: str, form: ReservationFilter) -> ListUrl:
-        """Create from a form, without invalid, empty and default values."""
-        form.is_valid()
-        found: dict[str, Any] = form.cleaned_data
-        agents = [("agent", account) for account in found.get("agent", ())]
-        filters = [*form.list_parameters("called_no"), *agents, *form.list_parameters(*_FILTERS)]
-        return cls(
-            path,
-            tuple(filters),
-            found.get("size", DEFAULT_SIZE),
-            found.get("page", 1),
-            found.get("sort", ""),
+        """Create from the filter of the reservations, like `from_filter`."""
+        address = cls.from_filter(path, form, ("called_no", "agent"))
+        return replace(
+            address,
+            filters=(*address.filters, *form.list_parameters(*_FILTERS)),
             view=tuple(form.list_parameters("tab", "source", "as_of")),
             cursor=tuple(form.list_parameters("after", "before", "jump")),
         )
 
     @classmethod
     def from_filter(cls, path: str, form: forms.Form, names: Iterable[str] = ()) -> ListUrl:
-        """Create from the filter of an ordinary list, with its parameters of these names, without
+        """Create from a filter: page, size, order, and the parameters with these names, without
         invalid, empty and default values."""
         form.is_valid()
         found = form.cleaned_data
@@ -78,7 +71,7 @@ class ListUrl:
 
     def query(self, *, page: int | None = None, size: int | None = None) -> str:
         """Return the query string, optionally with another page or size."""
-        # A pager asks a dozen times; what is added is numbers and a key.
+        # Without `urlencode`, since a pager has a dozen links: these values are numbers and a key.
         paging = self._list_paging(page or self.page, size or self.size)
         parts = [f"{name}={value}" for name, value in paging]
         if self.filters or self.view:
@@ -87,58 +80,58 @@ class ListUrl:
             parts.append(_encode(list(self.cursor)))
         return "&".join(parts)
 
-    def at(self, *, page: int | None = None, size: int | None = None) -> str:
+    def get_url(self, *, page: int | None = None, size: int | None = None) -> str:
         """Return the address, optionally with another page or size."""
         return with_query(self.path, self.query(page=page, size=size))
 
-    def beside(self, name: str, source: str = "") -> str:
-        """Return the address of all rows of this question at `name` under the path of the list.
+    def get_file_url(self, name: str, source: str = "") -> str:
+        """Return the address of a file of all rows, `name` under the path of the list.
 
-        `source` is "" for the one of the address.
+        Its source is that of the list unless `source` is given.
         """
         pinned = [("source", source)] if source else []
         view = [pair for pair in self.view if not source or pair[0] != "source"]
         pairs = [*self.filters, *view, *pinned, *([("sort", self.sort)] if self.sort else [])]
         return with_query(f"{self.path}{name}", _encode(pairs))
 
-    def sorted_by(self, sort: str) -> str:
+    def get_sorted_url(self, sort: str) -> str:
         """Return the first page in another order."""
-        return replace(self, sort=sort, cursor=()).at(page=1)
+        return replace(self, sort=sort, cursor=()).get_url(page=1)
 
-    def viewed(self, **view: str) -> str:
-        """Return the first page with other values of `view`; "" removes one."""
+    def get_view_url(self, **view: str) -> str:
+        """Return the first page with other values in `view`; "" removes one."""
         pairs = {**dict(self.view), **view}
         kept = tuple((name, pairs[name]) for name in _VIEW if pairs.get(name))
-        return replace(self, view=kept).at(page=1)
+        return replace(self, view=kept).get_url(page=1)
 
-    def placed(self, page: int, name: str, cursor: str) -> str:
-        """Return the page beside a row, `page` being its number or 1 for an unknown one."""
-        return replace(self, page=page, cursor=((name, cursor),)).at()
+    def get_cursor_url(self, page: int, name: str, cursor: str) -> str:
+        """Return the page next to a row; `page` is its number, or 1 if it is unknown."""
+        return replace(self, page=page, cursor=((name, cursor),)).get_url()
 
-    def from_vendor(self) -> str:
-        """Return the same question to the vendor, without what it cannot answer."""
+    def get_live_url(self) -> str:
+        """Return the live list with the filters that the vendor supports."""
         kept = tuple(pair for pair in self.filters if pair[0] in _VENDOR_FILTERS)
         vendor = replace(self, filters=kept, sort="", view=(("source", "live"),))
-        return vendor.at(page=1)
+        return vendor.get_url(page=1)
 
-    def without(self, name: str, value: str | None = None) -> str:
-        """Return the first page without one filter, or without all filters of that name; the time
-        of the list is one."""
+    def get_url_without(self, name: str, value: str | None = None) -> str:
+        """Return the first page without one filter, or without all filters with this name. The time
+        of the list (`as_of`) counts as a filter."""
         kept = [pair for pair in self.filters if pair[0] != name or value not in {None, pair[1]}]
-        places = (*self.view, *(pair for pair in self.cursor if pair[0] == "jump"))
-        view = [pair for pair in places if pair[0] != name]
-        return with_query(self.path, _encode([*kept, *view, *self._list_paging(1, self.size)]))
+        view = (*self.view, *(pair for pair in self.cursor if pair[0] == "jump"))
+        return self._get_first_page([*kept, *(pair for pair in view if pair[0] != name)])
 
-    def ranged(self, name: str) -> str:
+    def get_range_url(self, name: str) -> str:
         """Return the first page with another named time range."""
         kept = [pair for pair in self.filters if pair[0] not in {"begin", "end", "range"}]
-        pairs = [*kept, ("range", name), *self.view, *self._list_paging(1, self.size)]
-        return with_query(self.path, _encode(pairs))
+        return self._get_first_page([*kept, ("range", name), *self.view])
 
-    def cleared(self) -> str:
-        """Return the first page without filters, as it is now."""
-        view = [pair for pair in self.view if pair[0] != "as_of"]
-        return with_query(self.path, _encode([*view, *self._list_paging(1, self.size)]))
+    def get_cleared_url(self) -> str:
+        """Return the first page of the present list without filters."""
+        return self._get_first_page([pair for pair in self.view if pair[0] != "as_of"])
+
+    def _get_first_page(self, pairs: Pairs) -> str:
+        return with_query(self.path, _encode([*pairs, *self._list_paging(1, self.size)]))
 
     def _list_paging(self, page: int, size: int) -> Pairs:
         pairs: Pairs = []
@@ -152,7 +145,7 @@ class ListUrl:
 
 
 def join_agents(pairs: Pairs) -> Pairs:
-    """Join more than MANY_AGENTS agents into one parameter, since every link repeats them."""
+    """Join more than MANY_AGENTS agents into one parameter, which shortens every link."""
     agents = [value for name, value in pairs if name == "agent"]
     if len(agents) <= MANY_AGENTS:
         return pairs
@@ -161,7 +154,7 @@ def join_agents(pairs: Pairs) -> Pairs:
 
 
 def _list_texts(value: Any) -> list[str]:
-    """Format a value of a filter, or each of several, as an address carries it."""
+    """Format the value of a filter, or each of its values, for an address."""
     values = dict.fromkeys(value if isinstance(value, list | tuple) else (value,))
     return [
         format_local_time(each) if isinstance(each, datetime) else str(each)
@@ -180,7 +173,7 @@ def _encode_filters(filters: tuple[tuple[str, str], ...]) -> str:
 
 
 def get_reservation_url(name: str, vdn_id: int, appoint_id: str | None) -> str:
-    """Return the address `name` of a reservation; "" for an ID that a path cannot hold."""
+    """Return the address `name` of a reservation; "" for an ID that cannot be a path segment."""
     if not appoint_id or not _PATH_PART.fullmatch(appoint_id) or appoint_id in {".", ".."}:
         return ""
     before, after = _split_reservation_url(name, vdn_id)
@@ -188,7 +181,7 @@ def get_reservation_url(name: str, vdn_id: int, appoint_id: str | None) -> str:
 
 
 def create_url_builder(name: str, vdn_id: int, query: str) -> Callable[[Reservation], str]:
-    """Create the function that gives the address `name` of a row, with this query."""
+    """Create the function that returns the address `name` of a row, with this query."""
     before, after = _split_reservation_url(name, vdn_id)
     end = f"{after}?{query}" if query else after
 
@@ -203,7 +196,7 @@ def create_url_builder(name: str, vdn_id: int, query: str) -> Callable[[Reservat
 
 @cache
 def _split_reservation_url(name: str, vdn_id: int) -> tuple[str, str]:
-    """Return the address around the ID, since `reverse` would cost a page one call per row."""
+    """Return the parts of the address around the ID: `reverse` for each row would be slow."""
     before, _mark, after = reverse(name, args=[vdn_id, "0-0"]).partition("0-0")
     return before, after
 

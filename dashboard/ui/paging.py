@@ -77,11 +77,13 @@ def build_pager(address: ListUrl, *, total: int, shown: int) -> Pager:
         page=page,
         pages=pages,
         items=_list_items(address, pages, language),
-        prev_url=address.at(page=min(page - 1, pages)) if page > 1 else "",
-        next_url=address.at(page=page + 1) if page < pages else "",
-        first_url=address.at(page=1) if page > 1 else "",
+        prev_url=address.get_url(page=min(page - 1, pages)) if page > 1 else "",
+        next_url=address.get_url(page=page + 1) if page < pages else "",
+        first_url=address.get_url(page=1) if page > 1 else "",
         sizes=[
-            SizeLink(each, _label_size(language, each), address.at(page=1, size=each), each == size)
+            SizeLink(
+                each, _label_size(language, each), address.get_url(page=1, size=each), each == size
+            )
             for each in sorted({*SIZES, size})
             if each <= settings.ISALES.max_page_size
         ],
@@ -103,7 +105,7 @@ def _list_items(address: ListUrl, pages: int, language: str | None) -> list[Page
         if page - previous > 1:
             items.append(PageLink(0))
         text, label = _format_count(language, page), _label_page(language, page)
-        items.append(PageLink(page, text, label, address.at(page=page), page == address.page))
+        items.append(PageLink(page, text, label, address.get_url(page=page), page == address.page))
         previous = page
     return items
 

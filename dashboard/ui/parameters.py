@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
+from dashboard.ui.list_url import ListUrl
 from dashboard.ui.paging import format_count
 
 _PAGE_PARAMETERS: Final = frozenset({"page", "size", "after", "before"})
@@ -30,7 +31,7 @@ class ParameterNotice:
         return {name for name, _label, _text in self.refused} <= _PAGE_PARAMETERS
 
 
-def build_parameter_notice(form: Any, first_url: str) -> ParameterNotice | None:
+def build_parameter_notice(form: Any, address: ListUrl) -> ParameterNotice | None:
     """Build the notice for a validated filter; None without refused parameters."""
     refused = tuple(
         (name, str(form.fields[name].label or name), " ".join(map(str, form.errors[name])))
@@ -39,7 +40,9 @@ def build_parameter_notice(form: Any, first_url: str) -> ParameterNotice | None:
     )
     size = getattr(form, "size_cut_to", None)
     cut = _("A page has at most %(most)s rows.") % {"most": format_count(size)} if size else ""
-    return ParameterNotice(refused, first_url, cut) if refused or cut else None
+    if not refused and not cut:
+        return None
+    return ParameterNotice(refused, address.get_url(page=1), cut)
 
 
 def has_bad_field(form: Any) -> bool:

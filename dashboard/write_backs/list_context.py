@@ -19,7 +19,7 @@ from dashboard.ui.list_context import (
 from dashboard.ui.list_page import ListPage
 from dashboard.ui.list_url import ListUrl, get_reservation_url, with_query
 from dashboard.ui.paging import format_count
-from dashboard.ui.parameters import build_parameter_notice, has_bad_field
+from dashboard.ui.parameters import has_bad_field
 from dashboard.ui.reveal_control import create_write_back_control
 from dashboard.ui.row_formatting import WRITE_BACK_TONES
 from dashboard.ui.times import TimeFormatter, format_zone
@@ -55,11 +55,10 @@ def create_context(
         styles=("css/write_backs.css",),
         scripts=("js/filters.js", "js/keys.js", "js/write_backs.js"),
         zone_text=TimeFormatter(now).zone_text,
-        refresh_url=address.at(),
+        refresh_url=address.get_url(),
         create=new if scope.can(Permission.WRITE_BACK) else None,
         datalists={"tasks": list_task_options(tasks.get_known_tasks(scope=scope))},
         empty=explain_bad_filter(address.path) if has_bad_field(form) else None,
-        notice=build_parameter_notice(form, address.at(page=1)),
         attributes={"data-refresh": True, "data-hx-push-url": "false"},
         none_text=_("No write-backs."),
     )
@@ -179,7 +178,7 @@ def _build_tabs(address: ListUrl, found: WriteBackPage) -> list[dict[str, Any]]:
                 "state": state or "all",
                 "label": WriteBackState(state).label if state else _("All"),
                 "count": format_count(number),
-                "url": there.at(),
+                "url": there.get_url(),
                 "current": state == chosen,
             }
         )
