@@ -31,7 +31,7 @@ from dashboard.reservations.source_bar import (
 )
 from dashboard.ui.columns import filter_columns
 from dashboard.ui.context_processors import HealthView, build_health
-from dashboard.ui.htmx import Answered
+from dashboard.ui.htmx import ShownAnswer
 from dashboard.ui.jinja2 import render_fragment
 from dashboard.ui.list_context import Link, Provenance, describe_provenance
 from dashboard.ui.list_page import ListPage
@@ -281,14 +281,14 @@ def _fill(
         context.empty = "past-end" if found.total and is_later_page else "no-match"
 
 
-def describe_answer(found: ReservationPage) -> Answered | None:
+def describe_answer(found: ReservationPage) -> ShownAnswer | None:
     """Describe the contents of a page of CC-iSales for its `ETag`; None for any other page."""
     if found.mirror is not None or found.as_of is None:
         return None
     now, coverage = timezone.now(), found.coverage
-    fresh = settings.ISALES.page_cache_seconds - (now - found.as_of).total_seconds()
-    return Answered(
-        shows=(
+    fresh_s = settings.ISALES.page_cache_seconds - (now - found.as_of).total_seconds()
+    return ShownAnswer(
+        content=(
             found.digest or [list(row.__dict__.values()) for row in found.rows],
             # The rows of a number that was forgotten since are dropped.
             *(len(found.rows), found.total, found.query.key(), found.complete, found.cut_short),
@@ -296,11 +296,11 @@ def describe_answer(found: ReservationPage) -> Answered | None:
         ),
         as_of=found.as_of,
         text=_format_as_of(TimeFormatter(now), found.as_of),
-        fresh=fresh if found.source in {"live", "cache"} else 0,
+        fresh_s=fresh_s if found.source in {"live", "cache"} else 0,
     )
 
 
-def describe_mirror(form: ReservationFilter, chosen: ChosenSource | None) -> Answered | None:
+def describe_mirror(form: ReservationFilter, chosen: ChosenSource | None) -> ShownAnswer | None:
     """Describe the contents of a page of the mirror for its `ETag`, before any row is read.
 
     None for a page of CC-iSales, and for a search by number, each of which is counted.
@@ -314,8 +314,8 @@ def describe_mirror(form: ReservationFilter, chosen: ChosenSource | None) -> Ans
     as_of = coverage.oldest or now
     # A first look is recorded with the page, which marks no row.
     seen = coverage.revision if chosen.seen is None else chosen.seen
-    return Answered(
-        shows=("mirror", coverage.revision, coverage.complete, coverage.reason, seen),
+    return ShownAnswer(
+        content=("mirror", coverage.revision, coverage.complete, coverage.reason, seen),
         as_of=as_of,
         text=_format_as_of(TimeFormatter(now), as_of),
     )

@@ -168,12 +168,12 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
         return rendered
     found = _open_list(request, scope)
     is_repeatable = is_repeatable and not found.form.is_ambiguous()
-    if is_repeatable and (answered := list_context.describe_mirror(found.form, found.chosen)):
+    if is_repeatable and (answer := list_context.describe_mirror(found.form, found.chosen)):
         return render_repeatable_fragment(
             request,
             scope,
             fragment=_FRAGMENT,
-            answered=answered,
+            answer=answer,
             build=lambda: found.fetch().build_context(),
         )
     found.fetch()
@@ -181,10 +181,10 @@ def reservation_list(request: ReaderRequest, scope: Scope) -> HttpResponse:
         is_repeatable
         and found.problem is None
         and found.page is not None
-        and (answered := list_context.describe_answer(found.page))
+        and (answer := list_context.describe_answer(found.page))
     ):
         return render_repeatable_fragment(
-            request, scope, fragment=_FRAGMENT, answered=answered, build=found.build_context
+            request, scope, fragment=_FRAGMENT, answer=answer, build=found.build_context
         )
     context = found.build_context()
     if is_typing(request) and _has_only_unknown_names(context):

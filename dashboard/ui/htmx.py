@@ -1,4 +1,4 @@
-"""Responses of pages: page or fragment, repeated fragments, redirects after a POST, caching."""
+"""Responses to htmx: page or fragment, cached fragments, redirects after a POST, cache headers."""
 
 from __future__ import annotations
 
@@ -29,73 +29,73 @@ from isales_proxy.problems import Problem
 
 R = TypeVar("R", bound=HttpResponseBase)
 
-_MINUTE: Final = 60
+_MINUTE_S: Final = 60
 _TYPING_HEADER: Final = "X-Callboard-Typing"
 
 
 class SeeOther(HttpResponseRedirect):
-    """A redirect after a POST (303): the browser follows with GET, so a reload repeats nothing."""
+    """A redirect after a POST (303). The browser follows with GET, so a reload repeats nothing."""
 
     status_code = 303
 
 
 def make_private(response: R) -> R:
-    """Forbid browsers and proxies to store this personal response; returns the same object."""
+    """Forbid browsers and proxies to store this response; return the response."""
     response.headers["Cache-Control"] = "private, no-store"
     return response
 
 
 def wants_fragment(request: ReaderRequest) -> bool:
-    """Tell whether htmx asks for a fragment. False for history restores and boosted links, which
-    need the whole page."""
+    """Tell whether htmx requests a fragment. History restores and boosted links need the whole
+    page."""
     htmx = request.htmx
     return bool(htmx) and not htmx.history_restore_request and not htmx.boosted
 
 
 def is_typing(request: ReaderRequest) -> bool:
-    """Tell whether the filters ask for a fragment while somebody types: what does not exist may not
-    be written to its end yet, and the rows stay."""
+    """Tell whether a fragment is requested while the user types a filter. An unknown name may be
+    incomplete then, so the rows stay on the page."""
     return _TYPING_HEADER in request.headers and wants_fragment(request)
 
 
 def keep_address(response: R) -> R:
-    """Have the browser keep its address, to which the rows belong that stay."""
+    """Tell htmx not to change the address of the page."""
     response.headers["HX-Push-Url"] = "false"
     return response
 
 
 @dataclass(frozen=True)
-class Answered:
+class ShownAnswer:
     """The answer that a list shows: `as_of` (aware UTC) and its text for the headline.
 
-    `shows` is all that the rows are made of; where it is equal, so is the markup within a minute.
-    `fresh` is for how many seconds more the answer serves the same question, of others as well.
+    `content` has all that the rows depend on: lists with equal content have equal markup within one
+    minute. The answer serves the same question for `fresh_s` more seconds, for other users as well.
     """
 
-    shows: tuple[object, ...]
+    content: tuple[object, ...]
     as_of: datetime
     text: str
-    fresh: float = 0
+    fresh_s: float = 0
 
 
 @dataclass(frozen=True)
 class _Rendered:
-    """A fragment that was rendered a moment ago; `content` is None where a 304 answered."""
+    """A cached fragment, until `expires_at` (seconds since 1970); `content` is None for a 304."""
 
     etag: str
     headers: tuple[tuple[str, str], ...]
-    ends: float
+    expires_at: float
     content: str | None
 
 
 def find_rendered_fragment(request: ReaderRequest, scope: Scope) -> HttpResponse | None:
-    """Return the fragment that answered this question within the cache time, or a 304 for its
-    `ETag`; None without one. Nothing is asked, masked or built.
+    """Return the cached fragment of this list, or a 304 for its `ETag`; None without one. Calls no
+    service.
 
-    Shared only between readers with the same VDN, permissions, agent account, zone and language.
+    Only users with the same VDN, permissions, agent account, zone and language share a fragment.
     """
     rendered: _Rendered | None = caches["answers"].get(_get_fragment_key(request, scope))
-    if rendered is None or time.time() >= rendered.ends:
+    if rendered is None or time.time() >= rendered.expires_at:
         return None
     if _is_known(request, rendered.etag):
         return _finish(HttpResponseNotModified(), rendered)
@@ -107,45 +107,46 @@ def render_repeatable_fragment(
     scope: Scope,
     *,
     fragment: str,
-    answered: Answered,
+    answer: ShownAnswer,
     build: Callable[[], dict[str, Any]],
 ) -> HttpResponse:
-    """Render a fragment with a weak `ETag`; 304 without rendering for `If-None-Match` of it.
+    """Render a fragment with a weak `ETag`, or a 304 for `If-None-Match` without rendering.
 
-    A 304 carries the time of the new answer, by which a page refreshes its age. What is answered is
-    kept for `find_rendered_fragment`.
+    A 304 has the time of the new answer, by which the page updates its age. The result is cached
+    for `find_rendered_fragment`.
     """
     key = _get_fragment_key(request, scope)
-    etag = f'W/"{hash_key(f"{key}|{answered.shows!r}")}"'
+    etag = f'W/"{hash_key(f"{key}|{answer.content!r}")}"'
     is_known = _is_known(request, etag)
     rendered = _Rendered(
         etag,
         (
             ("ETag", etag),
-            ("X-As-Of", answered.as_of.isoformat(timespec="milliseconds")),
-            ("X-As-Of-Text", quote(answered.text)),
+            ("X-As-Of", answer.as_of.isoformat(timespec="milliseconds")),
+            ("X-As-Of-Text", quote(answer.text)),
             ("Vary", "HX-Request, Cookie"),
             ("Cache-Control", "private, no-store"),
         ),
-        time.time() + answered.fresh,
+        time.time() + answer.fresh_s,
         None if is_known else render_fragment(fragment, **build()),
     )
-    if answered.fresh > 0:
-        caches["answers"].set(key, rendered, answered.fresh)
+    if answer.fresh_s > 0:
+        caches["answers"].set(key, rendered, answer.fresh_s)
     return _finish(
         HttpResponseNotModified() if is_known else HttpResponse(rendered.content), rendered
     )
 
 
 def _get_fragment_key(request: ReaderRequest, scope: Scope) -> str:
-    """Name the question, its reader's rights, zone and language, the VDN's settings, the minute."""
+    """Return a key of the address, the user's permissions, zone and language, the settings of the
+    VDN, and the minute."""
     vdn = scope.vdn
     question = (
         request.get_full_path(),
         *(vdn.pk, vdn.codes_version, vdn.notes_version, vdn.codes_read_at, vdn.late_grace_seconds),
         *(sorted(map(str, scope.permissions)), scope.agent_account, str(scope.zone)),
         get_language(),
-        int(time.time()) // _MINUTE,
+        int(time.time()) // _MINUTE_S,
     )
     return f"fragment:{hash_key(repr(question))}"
 
