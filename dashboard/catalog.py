@@ -1,7 +1,7 @@
-"""The texts that people read, gathered from all sources: what a translation must hold.
+"""Message catalogs: translatable texts of all sources, and their translations.
 
-A developer's tool (needs Babel, a development dependency), used by the command `messages` and by
-the rule test that demands complete translations.
+For development (Babel is a development dependency): the command `messages`, and the rule test for
+complete translations.
 """
 
 from __future__ import annotations
@@ -36,33 +36,33 @@ _KEYWORDS: Final = {
     "npgettext": ((1, "c"), 2, 3),
 }
 
-# Texts of Django, with their plural, that its own translations lack.
-_OF_DJANGO: Final = (
+# Texts of Django, with their plural, that Django has no translation of.
+_DJANGO_TEXTS: Final = (
     (
         "This password is too short. It must contain at least %d character.",
         "This password is too short. It must contain at least %d characters.",
     ),
 )
 
-# The client knows no languages. These of its sentences are shown to people by the API doctor.
+# The client does not translate its texts. The API doctor shows these on its page.
 _CLIENT_SENTENCE: Final = re.compile(
     r'(?:Unreachable|BadAnswer|TimedOut|complaint =|NO_TOKEN =|BEARER:)\(?\s*"([A-Z][^"]+\.)"'
 )
 
 
-def po_path(language: str) -> Path:
+def get_po_path(language: str) -> Path:
     """Return the file of the translation into `language`."""
     return LOCALE / language / "LC_MESSAGES" / "django.po"
 
 
-def source() -> Catalog:
-    """Collect every message of the Python sources, the templates and the client."""
+def collect_messages() -> Catalog:
+    """Collect the messages of the Python sources, the templates and the client."""
     catalog = Catalog(project="Callboard", charset="utf-8", fuzzy=False)
-    for path in _sources():
+    for path in _list_sources():
         text = path.read_text("utf-8")
         method = "jinja2" if path.suffix == ".jinja" else "python"
         if path.suffix in {".html", ".txt"}:
-            # What is left of the markup is no Python, so its indentation must not count.
+            # `templatize` leaves the indentation of the markup, which is wrong in Python.
             text = "\n".join(
                 line.lstrip() for line in templatize(text, origin=str(path)).splitlines()
             )
@@ -74,7 +74,7 @@ def source() -> Catalog:
         if name.startswith("isales_proxy/client/"):
             for sentence in _CLIENT_SENTENCE.findall(text):
                 catalog.add(sentence, locations=[(name, 1)])
-    for texts in _OF_DJANGO:
+    for texts in _DJANGO_TEXTS:
         catalog.add(texts, locations=[("dashboard/catalog.py", 1)])
     for operation in OPERATIONS:
         for meaning in operation.meanings.values():
@@ -82,49 +82,49 @@ def source() -> Catalog:
     return catalog
 
 
-def translated(language: str) -> Catalog:
-    """The translation as it is kept."""
-    with po_path(language).open("rb") as file:
+def read_translation(language: str) -> Catalog:
+    """Read the stored translation."""
+    with get_po_path(language).open("rb") as file:
         return read_po(file, locale=language)
 
 
 def update(language: str) -> Catalog:
-    """Bring a translation up to date with the sources, and compile it; returns it."""
-    path = po_path(language)
+    """Update a translation from the sources, and compile it; return it."""
+    path = get_po_path(language)
     path.parent.mkdir(parents=True, exist_ok=True)
-    catalog = translated(language) if path.exists() else Catalog(locale=language)
-    catalog.update(source(), no_fuzzy_matching=True)
+    catalog = read_translation(language) if path.exists() else Catalog(locale=language)
+    catalog.update(collect_messages(), no_fuzzy_matching=True)
     catalog.fuzzy = False
     catalog.obsolete.clear()
     catalog.header_comment = "# Callboard, Apache-2.0"
     with path.open("wb") as file:
         write_po(file, catalog, width=100, sort_output=True, include_lineno=False, no_location=True)
-    path.with_suffix(".mo").write_bytes(compiled(language))
+    path.with_suffix(".mo").write_bytes(compile_translation(language))
     return catalog
 
 
-def compiled(language: str) -> bytes:
-    """The binary form of a translation as it is kept."""
+def compile_translation(language: str) -> bytes:
+    """Return the binary form of the stored translation."""
     buffer = BytesIO()
-    write_mo(buffer, translated(language))
+    write_mo(buffer, read_translation(language))
     return buffer.getvalue()
 
 
-def missing(language: str) -> list[str]:
-    """Messages without a translation, in the order of the sources."""
-    kept = translated(language)
-    absent = []
-    for message in source():
+def list_untranslated(language: str) -> list[str]:
+    """List the messages without a translation, in the order of the sources."""
+    translation = read_translation(language)
+    untranslated = []
+    for message in collect_messages():
         if not message.id:
             continue
-        found = kept.get(message.id, message.context)
-        words = found.string if found else ""
-        if not words or (not isinstance(words, str) and not all(words)):
-            absent.append(str(message.id))
-    return absent
+        found = translation.get(message.id, message.context)
+        text = found.string if found else ""
+        if not text or (not isinstance(text, str) and not all(text)):
+            untranslated.append(str(message.id))
+    return untranslated
 
 
-def _sources() -> Iterator[Path]:
+def _list_sources() -> Iterator[Path]:
     for folder, pattern in (
         ("dashboard", "*.py"),
         ("isales_proxy", "*.py"),

@@ -1,4 +1,4 @@
-"""Page of the API doctor: an admin checks CC-iSales and gets a report for the vendor's support."""
+"""Page of the API doctor: checks of CC-iSales, with a report for the vendor's support."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _LEVELS = {"error": messages.ERROR, "warning": messages.WARNING, "success": mess
 
 
 class ConfirmMissingForm(CleanedInput, forms.Form):
-    """Reason given for confirming that many reservations are gone."""
+    """Reason for confirming that many reservations are gone."""
 
     reason = PlainTextField(
         gettext_lazy("Why they are gone"),
@@ -59,23 +59,22 @@ def doctor(request: ReaderRequest, scope: Scope) -> HttpResponse:
     """Show the last report at `/vdn/<id>/doctor/`; a POST runs a new check."""
     if request.method == "POST":
         return _run_check(request, scope)
-    away = form_drafts.redirect_to_outcome(request, _open_confirmation(request, scope))
-    if away is not None:
-        return away
-    return _render(request, scope, services.get_last_report(scope=scope), source="cache")
+    return form_drafts.redirect_to_outcome(request, _open_confirmation(request, scope)) or _render(
+        request, scope, services.get_last_report(scope=scope), source="cache"
+    )
 
 
 @require_POST
 @vdn_page(Permission.EXAMINE_VENDOR)
 def confirm_missing(request: ReaderRequest, scope: Scope) -> HttpResponse:
-    """`/vdn/<id>/doctor/confirm-missing/`: let the reservations go that the guard holds back."""
+    """Confirm that the reservations which the mass guard holds back are gone, at
+    `/vdn/<id>/doctor/confirm-missing/`."""
     form, key = ConfirmMissingForm(request.POST), form_drafts.get_posted_key(request)
-    place = reverse("doctor", args=[scope.vdn.pk])
-    left = form_drafts.discard_if_asked(request, leave=place, address=place)
-    if left is not None:
-        return left
+    page = reverse("doctor", args=[scope.vdn.pk])
+    if redirection := form_drafts.discard_if_asked(request, leave=page, address=page):
+        return redirection
     if not form.is_valid():
-        return form_drafts.save_and_redirect(request, key=key, address=place)
+        return form_drafts.save_and_redirect(request, key=key, address=page)
     rows = mirror_status.confirm_missing(
         scope=scope, reason=form.cleaned_data["reason"], now=timezone.now()
     )
@@ -88,10 +87,10 @@ def confirm_missing(request: ReaderRequest, scope: Scope) -> HttpResponse:
         messages.success(request, text % {"count": rows})
     else:
         messages.warning(request, _("No reservations are held back any more."))
-    # A check that ran meanwhile has given the form another key.
-    services_of_drafts.discard(user=request.user, key=key, address=place)
-    services_of_drafts.finish(user=request.user, key=key, outcome=place)
-    return SeeOther(place)
+    # A check in the meantime has given the form another key.
+    services_of_drafts.discard(user=request.user, key=key, address=page)
+    services_of_drafts.finish(user=request.user, key=key, outcome=page)
+    return SeeOther(page)
 
 
 def _run_check(request: ReaderRequest, scope: Scope) -> HttpResponse:
@@ -101,7 +100,7 @@ def _run_check(request: ReaderRequest, scope: Scope) -> HttpResponse:
     except AlreadyRunning:
         error = _("A check is already running.")
     except ISalesError as failure:
-        # Failures of CC-iSales are in the report: this one was raised before it was called.
+        # Failures of CC-iSales are in the report: this one was raised before any call.
         error = describe(failure).detail
     if error:
         report = services.get_last_report(scope=scope)
@@ -167,8 +166,8 @@ def _create_report_context(report: Report, times: TimeFormatter) -> dict[str, An
 
 
 def _create_section_context(section: Section, times: TimeFormatter) -> dict[str, Any]:
-    is_odd = any(fact.tone in {"warn", "bad"} for fact in section.facts)
-    tone = "answered" if section.answered and not is_odd else "failed"
+    has_anomaly = any(fact.tone in {"warn", "bad"} for fact in section.facts)
+    tone = "answered" if section.answered and not has_anomaly else "failed"
     if section.status is InterfaceStatus.FAILED:
         tone = "late"
     return {**vars(section), "tone": tone, "asked_text": times.exact(section.asked_at)}

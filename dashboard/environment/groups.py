@@ -1,7 +1,4 @@
-"""Settings read from the environment, before Django reads its own.
-
-Variables are checked one by one while they are read, and together by `find_problems`.
-"""
+"""Groups of settings that are read from the environment, and checks of their combinations."""
 
 from __future__ import annotations
 
@@ -19,30 +16,30 @@ from isales_proxy.core import settings
 from isales_proxy.core.settings import ISalesSettings, SignIn, SingleSignOn
 
 load_env_file()
-# Files of this machine: databases, collected static files, the local secret key.
+# Directory for databases, collected static files, the generated secret key.
 VAR_DIR: Final = (BASE_DIR / (os.environ.get("VAR_DIR") or "var")).resolve()
-# Other users of this machine must not read the files we create: databases with their write-ahead
-# logs, sessions, jobs, metrics, keys. Inherited by every process that we start.
+# Other users of this machine must not read our files: databases with their write-ahead logs,
+# sessions, jobs, metrics, keys. Child processes inherit this.
 os.umask(0o077)
 
-# Django warns below 50 characters; a key below this can be guessed.
+# Django warns below 50 characters; shorter keys than these could be guessed.
 _MIN_KEY_LENGTH: Final = 16
 _MIN_KEY_CHARACTERS: Final = 5
 
-# The name of the one provider of single sign-on in allauth's tables.
+# ID of the provider of single sign-on in allauth's tables.
 PROVIDER_ID: Final = "sso"
 
 
 def read_sign_in(env: Variables) -> SignIn:
-    """Read second factor, sessions, and single sign-on (`OIDC_*`)."""
+    """Read the settings of second factor, sessions, and single sign-on (`OIDC_*`)."""
     sso = env.read(SingleSignOn, "OIDC_")
-    # With anything of it set, `find_problems` says what is missing.
-    wanted = sso.issuer or sso.client_id or sso.grants or sso.only
-    return replace(env.read(SignIn), single_sign_on=sso if wanted else None)
+    # If one of these is set, `find_problems` requires the others.
+    is_used = sso.issuer or sso.client_id or sso.grants or sso.only
+    return replace(env.read(SignIn), single_sign_on=sso if is_used else None)
 
 
 def list_providers(found: SingleSignOn | None) -> dict[str, Any]:
-    """List allauth's SOCIALACCOUNT_PROVIDERS: the provider of single sign-on, or none."""
+    """Return allauth's SOCIALACCOUNT_PROVIDERS: the provider of single sign-on, or none."""
     apps = []
     if found is not None:
         apps.append(
@@ -70,7 +67,7 @@ def read_database(env: Variables) -> dict[str, Any]:
 def find_problems(
     *, debug: bool, secret_key: str, isales: ISalesSettings, sign_in: SignIn
 ) -> list[str]:
-    """List problems of variables that do not fit together: a line each."""
+    """List problems of combinations of variables, one line each."""
     problems = []
     if not debug and not secret_key:
         problems.append("SECRET_KEY: required when DEBUG is off")
@@ -78,18 +75,18 @@ def find_problems(
         len(secret_key) < _MIN_KEY_LENGTH or len(set(secret_key)) < _MIN_KEY_CHARACTERS
     ):
         problems.append(
-            f"SECRET_KEY: too easily guessed; wants {_MIN_KEY_LENGTH} random characters or more, "
-            "as `openssl rand -base64 48` gives them"
+            f"SECRET_KEY: too easily guessed; must have {_MIN_KEY_LENGTH} random characters or "
+            "more, for example those of `openssl rand -base64 48`"
         )
     if isales.base_url and not (isales.access_key and isales.secret_key):
         problems.append(
             "ISALES_ACCESS_KEY, ISALES_SECRET_KEY: required when ISALES_BASE_URL is set"
         )
-    # OBS keys may be left out altogether, but not by half.
+    # The OBS keys are optional, but only together.
     if isales.base_url and isales.obs_auth == ObsAuth.STATIC and not isales.token:
         problems.append("ISALES_TOKEN: required when ISALES_OBS_AUTH is static")
-    halved = bool(isales.app_key) != bool(isales.app_secret)
-    if isales.base_url and isales.obs_auth != ObsAuth.STATIC and halved:
+    one_key_missing = bool(isales.app_key) != bool(isales.app_secret)
+    if isales.base_url and isales.obs_auth != ObsAuth.STATIC and one_key_missing:
         problems.append("ISALES_APP_KEY, ISALES_APP_SECRET: needed together")
     if sso := sign_in.single_sign_on:
         required = {
@@ -107,13 +104,13 @@ def find_problems(
 
 
 def load_secret_key() -> str:
-    """Return the key of a machine that was given none: created once, readable by its owner."""
+    """Return the generated secret key, which is created at first use, readable by its owner."""
     path = VAR_DIR / "secret-key"
     if not path.exists():
         handle, draft = tempfile.mkstemp(dir=VAR_DIR, prefix="secret-key-")
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(50))
-        # Linked, not written in place: two processes that start together end up with one key.
+        # A link is atomic: two processes that start at the same time get the same key.
         with suppress(FileExistsError):
             os.link(draft, path)
         Path(draft).unlink()

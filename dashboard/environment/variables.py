@@ -1,8 +1,8 @@
-"""Environment variables and the file `.env`: typed reading that collects every problem.
+"""Environment variables and the file `.env`, read with types; problems are reported together.
 
-`.env` beside manage.py is read by every entry point into the environment of its process, parsed by
-python-dotenv. The environment wins over the file, also where one of them has NAME and the other
-NAME_FILE. `CALLBOARD_ENV_FILE` names another file, or none when it is empty.
+Every entry point copies `.env` beside manage.py, parsed by python-dotenv, into the environment of
+its process. The environment takes precedence, also if one of the two has NAME and the other
+NAME_FILE. `CALLBOARD_ENV_FILE` names another file, or no file if it is empty.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ T = TypeVar("T")
 
 BASE_DIR: Final = Path(__file__).resolve().parents[2]
 _FILE_SUFFIX: Final = "_FILE"
-# No other program uses these prefixes, so an unknown name with one of them is a mistake.
+# Only our variables have these prefixes, so an unknown one is a mistake.
 _OUR_PREFIXES: Final = ("ISALES_", "OIDC_")
-# Variables read before there are settings, or outside them.
+# Variables that are not read by the settings.
 _READ_ELSEWHERE: Final = (
     "VAR_DIR",
     "BIND",
@@ -37,20 +37,20 @@ _READ_ELSEWHERE: Final = (
     "CALLBOARD_ENV_FILE",
     "CALLBOARD_GRACE_SECONDS",
 )
-# Similarity above which an unknown name in `.env` is taken for a misspelling of ours.
+# Similarity from which an unknown name in `.env` counts as a misspelling of ours.
 _SIMILARITY: Final = 0.9
 
 _SECRET: Final = re.compile(r"SECRET|PASSWORD|TOKEN$|(ACCESS|APP)_KEY$")
 _USERINFO: Final = re.compile(r"(?<=://)[^/]*@")
-# Redis and PostgreSQL take a password there, too.
+# Addresses of Redis and PostgreSQL may have a password in the query, too.
 _QUERY: Final = re.compile(r"(?<=://)([^?]*\?).*")
 
 
 @cache
 def load_env_file() -> frozenset[str]:
-    """Copy the variables of `.env` into `os.environ`, once for each process; return their names.
+    """Copy the variables of `.env` into `os.environ`, once per process; return their names.
 
-    Raises ImproperlyConfigured, naming every line that cannot be read.
+    Raises ImproperlyConfigured with every line that cannot be read.
     """
     taken = {name.removesuffix(_FILE_SUFFIX) for name in environ}
     new = {
@@ -68,7 +68,7 @@ def _parse_env_file() -> dict[str, str]:
     if not name or not path.exists():
         return {}
     try:
-        # Windows editors write a byte order mark first.
+        # Windows editors write a byte order mark.
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError:
         raise ImproperlyConfigured(f"{path.name} cannot be read: it is not UTF-8.") from None
@@ -77,15 +77,15 @@ def _parse_env_file() -> dict[str, str]:
     found: dict[str, str] = {}
     problems = []
     for binding in parse_stream(StringIO(text)):
-        # A binding's text begins with the blank lines before it.
-        string = binding.original.string
-        lead = string[: len(string) - len(string.lstrip())]
-        line = binding.original.line + len(lead.splitlines())
+        # The text of a binding includes the blank lines before it.
+        text = binding.original.string
+        blanks = text[: len(text) - len(text.lstrip())]
+        line = binding.original.line + len(blanks.splitlines())
         key, value = binding.key, binding.value
         if key is None and not binding.error:
             continue
         if key is None or value is None or not key.isidentifier() or "\0" in value:
-            problems.append(f"  - line {line}: wants NAME=value")
+            problems.append(f"  - line {line}: must be NAME=value")
             continue
         found[key] = value
     if problems:
@@ -94,7 +94,7 @@ def _parse_env_file() -> dict[str, str]:
 
 
 class Variables(Env):
-    """Reads NAME or the file of NAME_FILE, and remembers each value for the settings page."""
+    """Reads NAME or the file of NAME_FILE, and stores each value for the settings page."""
 
     def __init__(self) -> None:
         super().__init__(eager=False)
@@ -108,7 +108,7 @@ class Variables(Env):
         if file:
             value = default
             try:
-                # Relative to the product, so that a command started elsewhere reads the same.
+                # Relative to the product, for commands that are started in another directory.
                 value = (BASE_DIR / file).read_text("utf-8-sig").strip()
             except (OSError, ValueError):
                 self._unreadable.append(f"{env_key}_FILE: no such readable file")
@@ -118,7 +118,7 @@ class Variables(Env):
         return value
 
     def read(self, group: type[T], prefix: str = "") -> T:
-        """Read the fields of a group that are declared by `variable`."""
+        """Read the fields of a dataclass that are declared by `variable`."""
         readers: dict[type, Callable[..., Any]] = {
             bool: self.bool, int: self.int, float: self.float, str: self.str,
         }  # fmt: skip
@@ -131,7 +131,7 @@ class Variables(Env):
                 value = self.parsed(name, default, parse=parse)
             else:
                 value = readers[type(default)](name, default, validate=facts["check"])
-            # An invalid value comes back as None and is reported with all others.
+            # An invalid value is None here, and reported by `finish`.
             values[each.name] = each.default if value is None else value
         return group(**values)
 
@@ -141,15 +141,15 @@ class Variables(Env):
         return [each for each in found or () if each]
 
     def finish(self, problems: Iterable[str]) -> tuple[Variable, ...]:
-        """Describe every variable read, as it is in effect and may be shown.
+        """Describe every variable in effect, without secrets.
 
-        Raises ImproperlyConfigured with one line for each wrong value, for each unknown name, and
-        for each of `problems`.
+        Raises ImproperlyConfigured with one line for each invalid value, each unknown name, and
+        each of `problems`.
         """
         found = [*self._unreadable, *self._list_unknown(), *self._list_invalid(), *problems]
         if found:
             raise ImproperlyConfigured(
-                "The environment does not fit:\n" + "\n".join(f"  - {line}" for line in found)
+                "The environment is not valid:\n" + "\n".join(f"  - {line}" for line in found)
             )
         defaults = self.dump()
         return tuple(
@@ -158,8 +158,7 @@ class Variables(Env):
         )
 
     def _list_unknown(self) -> list[str]:
-        """List names with a prefix of ours that are not read, and names in `.env` that look like a
-        misspelling."""
+        """List unknown names with a prefix of ours, and probable misspellings in `.env`."""
         known = {*self._given, *_READ_ELSEWHERE}
         unknown = []
         for name in sorted(environ):
@@ -181,7 +180,7 @@ class Variables(Env):
         return []
 
     def _describe(self, name: str, value: Any) -> Variable:
-        """Describe a variable without secrets, without user, password and query of an address."""
+        """Describe a variable without secrets and without user, password and query of addresses."""
         source: Source = "default"
         if environ.get(name + _FILE_SUFFIX):
             source = "file"
@@ -191,7 +190,7 @@ class Variables(Env):
         if isinstance(value, list):
             text = ", ".join(map(str, value))
         elif isinstance(value, dict):
-            # The default database: a file.
+            # The database.
             text = str(value.get("NAME", ""))
         secret = _SECRET.search(name) is not None
         shown = "" if secret else _QUERY.sub(r"\1…", _USERINFO.sub("…@", text))

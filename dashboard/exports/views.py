@@ -1,6 +1,6 @@
-"""The page of an export that is too long for one request: progress, cancel, and its file.
+"""Exports that are too long for one request: state, file, cancel, restart.
 
-An export belongs to the person who asked for it; for everybody else it does not exist.
+Only the user who requested an export can open it; others get a 404.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _TONES: Final[dict[str, str]] = {
 @require_safe
 @login_required
 def export_job(request: ReaderRequest, export_id: int) -> HttpResponse:
-    """`/exports/<id>/`: the state of an export, and the link to its file."""
+    """Show the state of an export at `/exports/<id>/`, and the link to its file."""
     scope, job = _enter_job(request, export_id)
     return render_page_or_fragment(
         request,
@@ -54,7 +54,7 @@ def export_job(request: ReaderRequest, export_id: int) -> HttpResponse:
 @require_safe
 @login_required
 def download(request: ReaderRequest, export_id: int) -> HttpResponseBase:
-    """`/exports/<id>/file/`: the finished file, recorded in the audit each time."""
+    """Send the file at `/exports/<id>/file/`; the audit records each download."""
     scope, job = _enter_job(request, export_id)
     file = exports.open_file(scope=scope, job=job)
     if file is None:
@@ -68,7 +68,7 @@ def download(request: ReaderRequest, export_id: int) -> HttpResponseBase:
 @require_POST
 @login_required
 def cancel(request: ReaderRequest, export_id: int) -> HttpResponse:
-    """Cancel an export that waits or runs."""
+    """Cancel a waiting or running export."""
     _scope, job = _enter_job(request, export_id)
     if not exports.cancel(job=job):
         messages.error(request, _("The export had ended before it could be cancelled."))
@@ -78,7 +78,7 @@ def cancel(request: ReaderRequest, export_id: int) -> HttpResponse:
 @require_POST
 @login_required
 def restart(request: ReaderRequest, export_id: int) -> HttpResponse:
-    """Start an export again that failed, or was interrupted or cancelled."""
+    """Restart an export that failed or was interrupted or cancelled."""
     _scope, job = _enter_job(request, export_id)
     if not exports.restart(job=job):
         messages.error(request, _("The export is running or finished."))
@@ -86,8 +86,8 @@ def restart(request: ReaderRequest, export_id: int) -> HttpResponse:
 
 
 def _enter_job(request: ReaderRequest, export_id: int) -> tuple[Scope, ExportJob]:
-    """Return a person's own export, and their scope in its VDN. Raises Http404, and
-    PermissionDenied without EXPORT."""
+    """Return the user's export, and the scope in its VDN. Raises Http404, and PermissionDenied
+    without EXPORT."""
     job = exports.get_job(user=request.user, export_id=export_id)
     if job is None:
         raise Http404
@@ -103,14 +103,15 @@ def _enter_job(request: ReaderRequest, export_id: int) -> tuple[Scope, ExportJob
 
 def _build_context(scope: Scope, job: ExportJob) -> dict[str, Any]:
     times = TimeFormatter(timezone.now())
-    under_way, total = job.state in OPEN_STATES, max(job.total, 1)
+    is_open, total = job.state in OPEN_STATES, max(job.total, 1)
+    url = reverse("export_job", args=[job.pk])
     return {
         "id": str(job.pk),
         "kind": job.kind.upper(),
         "state": job.state,
         "state_text": ExportState(job.state).label,
         "tone": _TONES[job.state],
-        "under_way": under_way,
+        "under_way": is_open,
         "done": job.state == ExportState.DONE,
         "reason": _("The worker ended before the file was complete.")
         if job.state == ExportState.ABANDONED
@@ -125,8 +126,8 @@ def _build_context(scope: Scope, job: ExportJob) -> dict[str, Any]:
         "zone_text": times.zone_text,
         "vdn_id": scope.vdn.pk,
         "list_url": reverse("reservations", args=[scope.vdn.pk]),
-        "url": reverse("export_job", args=[job.pk]),
-        "poll_url": reverse("export_job", args=[job.pk]) if under_way else "",
+        "url": url,
+        "poll_url": url if is_open else "",
         "file_url": reverse("export_file", args=[job.pk]),
         "cancel_url": reverse("cancel_export", args=[job.pk]),
         "restart_url": reverse("restart_export", args=[job.pk]),

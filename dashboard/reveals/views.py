@@ -1,4 +1,4 @@
-"""Reveals: a masked number shown for a short while after a POST with a reason."""
+"""Reveals: a POST with a reason shows a masked number for a short time."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _respond(
     headers: dict[str, str] = {}
     status, problem = 200, None
     if not form.is_valid():
-        control.error, status = " ".join(str(text) for text in form.errors["reason"]), 422
+        control.error, status = " ".join(map(str, form.errors["reason"])), 422
     else:
         try:
             _show(control, reveal(form.cleaned_data["reason"]))
@@ -97,7 +97,7 @@ def _respond(
             problem = problems.describe(error)
             control.notice, status = problem.title, problem.status
     if control.numbers and not wants_fragment(request):
-        # Without JavaScript the browser leaves the page with the number by itself.
+        # Without JavaScript this header makes the browser leave the page with the number.
         headers["Refresh"] = f"{control.seconds};url={back}"
     context: dict[str, Any] = {"control": control, "back": back, "alone": True}
     response = render_page_or_fragment(

@@ -52,7 +52,7 @@ def _list_factors(person: Person) -> list[str]:
 def _create_items_column(
     key: str, heading: Promise, field: str, get_texts: Callable[[Person], list[str]]
 ) -> Column[Person, LocalFormatter]:
-    """Create a column of several texts, each on a line of its own, and in one cell of a file."""
+    """Create a column of several texts: lines of a cell, or joined in a file."""
 
     def build(person: Person, _formatter: LocalFormatter) -> Cell:
         items = ((text,) for text in get_texts(person))

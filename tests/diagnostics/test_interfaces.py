@@ -145,7 +145,7 @@ def test_sentences_of_the_client_are_in_the_catalogue() -> None:
     known = re.compile(rf'(?:{places})\(?\s*"([A-Z][^"]+\.)"')
     found = {text for path in folder.rglob("*.py") for text in known.findall(path.read_text())}
     assert len(found) > 15
-    assert found <= {message.id for message in catalog.source()}
+    assert found <= {message.id for message in catalog.collect_messages()}
 
 
 def test_cause_of_a_failure_is_reported(vendor: Simulator, scope: Scope) -> None:

@@ -115,7 +115,7 @@ def test_templates_contain_no_inline_script_or_style(path: Path) -> None:
 
 @cases("language", catalog.TRANSLATIONS)
 def test_every_text_is_translated(language: str) -> None:
-    assert catalog.missing(language) == []
+    assert catalog.list_untranslated(language) == []
 
 
 def test_translation_functions_are_imported_under_collected_names() -> None:
@@ -131,13 +131,15 @@ def test_translation_functions_are_imported_under_collected_names() -> None:
 
 @cases("language", catalog.TRANSLATIONS)
 def test_compiled_translation_is_up_to_date(language: str) -> None:
-    assert catalog.po_path(language).with_suffix(".mo").read_bytes() == catalog.compiled(language)
+    assert catalog.get_po_path(language).with_suffix(
+        ".mo"
+    ).read_bytes() == catalog.compile_translation(language)
 
 
 @cases("language", catalog.TRANSLATIONS)
 def test_placeholders_survive_translation(language: str) -> None:
     placeholder = re.compile(r"%\(\w+\)[sd]|%[sd]")
-    messages = list(catalog.translated(language))
+    messages = list(catalog.read_translation(language))
     assert len(messages) > 1000
     for message in messages:
         if not message.id:

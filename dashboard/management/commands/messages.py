@@ -16,7 +16,7 @@ class Command(BaseCommand):
 
         for language in catalog.TRANSLATIONS:
             catalog.update(language)
-            absent = catalog.missing(language)
+            absent = catalog.list_untranslated(language)
             self.stdout.write(f"{language}: {len(absent)} without a translation")
             for text in absent:
                 self.stdout.write(f"  {text}")
