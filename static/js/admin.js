@@ -1,3 +1,3 @@
-// Lets Django's admin follow the theme that the reader chose in the product.
+// Applies the user's theme to Django's admin.
 "use strict";
 document.documentElement.dataset.theme = document.currentScript.dataset.choice;

@@ -1,5 +1,5 @@
-// What every page shares: progress line, announcements, toasts, menus, dialogs, copy buttons, and
-// what happens when a request brings no fragment (log-in page, broken page, no network).
+// Shared by all pages: progress line, announcements, toasts, menus, dialogs, copy buttons, and
+// answers to htmx that are no fragments (log-in page, error page, no network).
 "use strict";
 window.callboard = (() => {
   const say = document.body.dataset;
@@ -7,19 +7,23 @@ window.callboard = (() => {
 
   const announce = (text) => {
     const region = byId("announce");
-    // Emptied first, so that the same sentence is read aloud again.
+    // Cleared first, so that a screen reader reads the same sentence again.
     region.textContent = "";
     window.setTimeout(() => { region.textContent = text || ""; }, 50);
   };
 
-  // A short toast goes by itself; one that tells of a failure stays until it is closed.
+  const clearFailures = () => {
+    for (const old of document.querySelectorAll("#toasts .toast-failure")) old.remove();
+  };
+
+  // A toast disappears after 3.5 s; one about a failure stays until it is closed.
   const toast = (text, { stays = false } = {}) => {
     const box = document.createElement("div");
     box.className = stays ? "toast-line toast-failure" : "toast-line";
     box.setAttribute("role", stays ? "alert" : "status");
-    const words = document.createElement("span");
-    words.textContent = text;
-    box.append(words);
+    const label = document.createElement("span");
+    label.textContent = text;
+    box.append(label);
     if (stays) {
       const close = document.createElement("button");
       close.type = "button";
@@ -27,19 +31,15 @@ window.callboard = (() => {
       close.setAttribute("aria-label", say.sayClose);
       close.addEventListener("click", () => box.remove());
       box.append(close);
-      for (const old of document.querySelectorAll("#toasts .toast-failure")) old.remove();
+      clearFailures();
     } else {
       window.setTimeout(() => box.remove(), 3500);
     }
     byId("toasts").append(box);
   };
 
-  const clearFailures = () => {
-    for (const old of document.querySelectorAll("#toasts .toast-failure")) old.remove();
-  };
-
-  // A swap may take the element away that asked for it, and htmx then names the target in its place:
-  // what the source was is noted before.
+  // A swap may remove the source of its request, and htmx then reports the target as the source. So the
+  // kind of source is stored before the request.
   const quiet = new WeakSet();
   const own = new WeakSet();
   document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
@@ -48,7 +48,7 @@ window.callboard = (() => {
     if (source === ctx.target) own.add(ctx);
   });
   const isQuiet = (ctx) => quiet.has(ctx);
-  const isOwn = (ctx) => own.has(ctx); // an element that asks for itself: a poll, the panel
+  const isOwn = (ctx) => own.has(ctx); // an element that updates itself: a poll, the panel
 
   return { announce, toast, clearFailures, byId, isQuiet, isOwn };
 })();
@@ -57,10 +57,9 @@ window.callboard = (() => {
   const { announce, toast, clearFailures, byId, isOwn, isQuiet } = window.callboard;
   const say = document.body.dataset;
 
-  // --- the progress line: only for what takes longer than 150 ms ------------------------------
+  // --- the progress line, for requests of more than 150 ms ------------------------------------
   const running = new Set();
   let timer = 0;
-  // What looks after itself is asked for by its own element.
   const isPoll = (ctx) =>
     Boolean(ctx.sourceElement.closest?.("#code-progress") || ctx.sourceElement.matches?.("[data-poll-url]"));
   const showProgress = () => byId("progress").classList.toggle("is-on", running.size > 0);
@@ -76,8 +75,8 @@ window.callboard = (() => {
     showProgress();
   });
 
-  // --- a refresh that brings nothing new ---------------------------------------------------------
-  // The server answers 304 for the ETag of the shown rows; only the time of the answer moves then.
+  // --- a refresh without changes ------------------------------------------------------------------
+  // The server answers 304 for the ETag of the shown rows; then only the time of the answer is updated.
   let shown = { action: "", etag: "" };
   document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
     if (isQuiet(ctx) && shown.etag && ctx.request.action === shown.action) {
@@ -105,31 +104,30 @@ window.callboard = (() => {
   });
 
   // --- answers that are no fragment -------------------------------------------------------------
-  // Redirected to the log-in page: go there as a whole page, and come back here afterwards.
+  // A redirect to the log-in page: load that as a whole page, with the way back to this one.
   document.addEventListener("htmx:before:response", (event) => {
     const raw = event.detail.ctx.response.raw;
     if (!raw.redirected || new URL(raw.url).pathname !== say.loginUrl) return;
     event.preventDefault();
-    const asked = new URLSearchParams({ next: window.location.pathname + window.location.search });
+    const query = new URLSearchParams({ next: window.location.pathname + window.location.search });
     const why = new URL(raw.url).searchParams.get("why");
-    if (why) asked.set("why", why);
-    window.location.assign(`${say.loginUrl}?${asked}`);
+    if (why) query.set("why", why);
+    window.location.assign(`${say.loginUrl}?${query}`);
   });
-  // A whole page (the 500 page, a proxy's page) must not be poured into the list.
-  // One that says "not found", "not allowed" or "log in" is shown as what it is: rows that somebody
-  // may no longer see must not stay on the screen.
+  // A whole page (the 500 page, a proxy's page) must not be swapped into the list. "Not found", "not
+  // allowed" and "log in" are loaded as pages: the user may no longer be allowed to see the rows.
   document.addEventListener("htmx:before:swap", (event) => {
     const { ctx } = event.detail;
     const status = ctx.response?.raw?.status ?? 0;
-    if (/^\s*(<!doctype|<html)/i.test(ctx.text ?? "") && !ctx.select && status >= 400 && status < 500) {
+    const isPage = /^\s*(<!doctype|<html)/i.test(ctx.text ?? "");
+    if (isPage && !ctx.select && status >= 400 && status < 500) {
       event.preventDefault();
       if (ctx.request.method === "GET") window.location.assign(ctx.request.action);
       else window.location.reload();
       return;
     }
-    const wholePage = /^\s*(<!doctype|<html)/i.test(ctx.text ?? "");
-    const wanted = ctx.target === document.body || Boolean(ctx.select);
-    if (wholePage === wanted && ctx.text?.trim()) {
+    const wantsPage = ctx.target === document.body || Boolean(ctx.select);
+    if (isPage === wantsPage && ctx.text?.trim()) {
       clearFailures();
     } else if (ctx.response) {
       event.preventDefault();
@@ -155,7 +153,7 @@ window.callboard = (() => {
     if (opener) byId(opener.dataset.dialog).showModal();
     if (event.target.matches("dialog")) event.target.close(); // a click on the backdrop
   });
-  // Who goes on with the keyboard must see the field that has the focus, not a menu over it.
+  // A menu must not cover the element that gets the focus by the keyboard.
   document.addEventListener("focusin", (event) => {
     for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
   });
@@ -195,12 +193,12 @@ window.callboard = (() => {
   // --- forms ------------------------------------------------------------------------------------
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    // The address may have changed since the page was made.
+    // The address may have changed since the page was loaded.
     const next = form.elements.namedItem("next");
     if (next && form.closest(".topbar")) next.value = window.location.pathname + window.location.search;
     if (form.method === "post" && !form.hasAttribute("data-hx-post")) {
       const button = event.submitter;
-      // Not at once: a disabled button's own value would not be sent.
+      // After the event: the value of a disabled button would not be sent.
       window.setTimeout(() => { if (button) button.disabled = true; }, 0);
       const waiting = form.querySelector("[data-under-way]");
       if (waiting) {
@@ -209,7 +207,7 @@ window.callboard = (() => {
       }
     }
   });
-  // What is shown once must not come back with a page that the browser kept whole.
+  // A secret that is shown once must not come back from the browser's cache of whole pages.
   window.addEventListener("pagehide", () => {
     for (const secret of document.querySelectorAll("[data-token-text]")) secret.closest(".field").remove();
   });
@@ -219,7 +217,7 @@ window.callboard = (() => {
     for (const waiting of document.querySelectorAll("[data-under-way]")) waiting.hidden = true;
   });
 
-  // The browser knows all time zones and its own; the list is made when it is first wanted.
+  // The browser knows all time zones and its own; the list is filled at the first focus.
   document.addEventListener("focusin", (event) => {
     const input = event.target.closest?.("[data-zone-input]");
     if (!input || input.list.options.length || !Intl.supportedValuesOf) return;
@@ -228,7 +226,7 @@ window.callboard = (() => {
     input.list.append(...[...names].map((name) => new Option(name, name)));
   });
 
-  // What went well needs no place of its own.
+  // Messages of success become toasts.
   for (const note of document.querySelectorAll("[data-messages] .note-success")) {
     toast(note.textContent.trim());
     const list = note.parentElement;
@@ -236,29 +234,29 @@ window.callboard = (() => {
     if (!list.children.length) list.remove();
   }
 
-  // --- the whole text of what an ellipsis cuts: not sent with every cell, most are not cut ---------
-  const cutIn = (cell) => [cell, ...cell.children].some((part) => part.scrollWidth > part.clientWidth + 1);
-  const tellCut = () => {
+  // --- tooltips of cells whose text is cut off -----------------------------------------------------
+  const isCut = (cell) => [cell, ...cell.children].some((part) => part.scrollWidth > part.clientWidth + 1);
+  const updateTooltips = () => {
     const cells = [...document.querySelectorAll("table.rows :is(td, th)")];
-    // All are measured before the first is changed: one layout, not one for each.
-    const cut = cells.map(cutIn);
-    cells.forEach((cell, place) => {
-      if (cut[place]) cell.title = cell.innerText;
+    // All cells are measured before the first is changed, so that the browser computes one layout.
+    const cut = cells.map(isCut);
+    cells.forEach((cell, index) => {
+      if (cut[index]) cell.title = cell.innerText;
       else if ("uiTitle" in cell.dataset) cell.removeAttribute("title");
-      cell.toggleAttribute("data-ui-title", cut[place]);
+      cell.toggleAttribute("data-ui-title", cut[index]);
     });
   };
-  new ResizeObserver(tellCut).observe(byId("main"));
-  // A font that comes late makes texts wider in a page of the same size.
-  document.fonts.ready.then(tellCut);
-  document.addEventListener("htmx:after:swap", tellCut);
+  new ResizeObserver(updateTooltips).observe(byId("main"));
+  // A font may change the width of texts after it is loaded.
+  document.fonts.ready.then(updateTooltips);
+  document.addEventListener("htmx:after:swap", updateTooltips);
 
-  // --- after each swap of the results -----------------------------------------------------------
+  // --- announcements after a swap of the results ------------------------------------------------
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
     const results = byId("results");
     if (isOwn(ctx)) return;
-    const kept = ctx.hx?.pushurl === "false" && byId("filters")?.querySelector(".field-error");
-    if (kept) announce(kept.textContent);
+    const error = ctx.hx?.pushurl === "false" && byId("filters")?.querySelector(".field-error");
+    if (error) announce(error.textContent);
     else if (results && (ctx.target === results || ctx.target?.id === "page")) announce(results.dataset.announce);
   });
 })();

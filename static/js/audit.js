@@ -1,4 +1,5 @@
-// The audit's filter: a called number is sent once and then forgotten, and boxes follow the server.
+// The filter of the audit: removes a called number after it was sent, and checks the boxes that the
+// server sent as checked.
 "use strict";
 (() => {
   document.addEventListener("htmx:after:swap", () => {

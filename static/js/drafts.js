@@ -1,54 +1,53 @@
-// A half-filled form is kept on the server when a field is left and when its page is left: by a link,
-// by Back, or by the language, theme and time zone of the top bar.
+// Saves the draft of an unfinished form on the server when a field or the page is left: by a link, by
+// Back, or by a change of language, theme or time zone in the top bar.
 "use strict";
 (() => {
   // On the form itself, or within a form of Django's admin.
   const mark = document.querySelector("[data-draft]");
   const form = mark?.closest("form");
   if (!form) return;
-  const LONGEST_WAIT = 2000; // ms
-  const typed = () => {
+  const MAX_WAIT_MS = 2000;
+  const serialize = () => {
     const fields = new FormData(form);
     for (const secret of form.querySelectorAll("input[type=password]")) fields.delete(secret.name);
-    // Django's pair of boxes: what was chosen stands in the second, and is selected only when it is sent.
+    // Django's widget of two lists: the second has the chosen options, selected only when it is sent.
     for (const box of form.querySelectorAll(".selector-chosen select")) {
       fields.delete(box.name);
       for (const { value } of window.SelectBox?.cache[box.id] ?? box.options) fields.append(box.name, value);
     }
     return new URLSearchParams(fields).toString();
   };
-  let kept = typed();
+  let saved = serialize();
   let leaving = false;
   let saving = null;
 
-  const keep = () => {
-    const now = typed();
-    if (leaving || now === kept) return;
-    kept = now;
+  const save = () => {
+    const fields = serialize();
+    if (leaving || fields === saved) return;
+    saved = fields;
     const request = fetch(mark.dataset.draft, {
       method: "POST",
-      body: new URLSearchParams(now),
+      body: new URLSearchParams(fields),
       credentials: "same-origin",
       keepalive: true,
-    }).catch(() => { kept = ""; }).finally(() => { if (saving === request) saving = null; });
+    }).catch(() => { saved = ""; }).finally(() => { if (saving === request) saving = null; });
     saving = request;
   };
-  // A saving that hangs holds nothing up for long.
-  const settle = () => Promise.race([saving, new Promise((done) => setTimeout(done, LONGEST_WAIT))]);
+  const waitUntilSaved = () => Promise.race([saving, new Promise((done) => setTimeout(done, MAX_WAIT_MS))]);
 
-  form.addEventListener("change", keep);
-  window.addEventListener("pagehide", keep);
+  form.addEventListener("change", save);
+  window.addEventListener("pagehide", save);
   window.addEventListener("pageshow", () => { leaving = false; sent = null; });
-  document.addEventListener("visibilitychange", () => { if (document.hidden) keep(); });
+  document.addEventListener("visibilitychange", () => { if (document.hidden) save(); });
 
-  // The button that sends or discards the form also leaves its field: a draft that arrived after it
-  // would bring the form back. And the page after the top bar is made with the draft.
+  // A click on the button of this form leaves a field, which saves the draft. If the draft arrived after
+  // the form, the form would come back. A form of the top bar leads to a page that needs the draft.
   let sent = null;
   document.addEventListener("submit", (event) => {
     const other = event.target;
     const own = other === form;
     if (!own && !other.closest(".topbar, #user-tools")) return;
-    if (!own) keep();
+    if (!own) save();
     if (other === sent || !saving) {
       leaving ||= own;
       return;
@@ -56,8 +55,8 @@
     event.preventDefault();
     event.stopImmediatePropagation();
     const submitter = event.submitter;
-    // Not within this event: a form whose submit event is under way ignores requestSubmit().
-    settle().finally(() => setTimeout(() => {
+    // Later: during its submit event a form ignores requestSubmit().
+    waitUntilSaved().finally(() => setTimeout(() => {
       if (sent) return;
       sent = other;
       leaving = own;

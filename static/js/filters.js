@@ -1,5 +1,5 @@
-// The filter form and other requests for rows: no empty parameters in the address, no query sent
-// twice, fields that follow the server, rows that shimmer while new ones are loading.
+// The filter form and other requests for rows: no empty parameters in the address, no repeated
+// queries, fields with the values of the server, rows that shimmer while new ones are loading.
 "use strict";
 (() => {
   const { byId, isQuiet } = window.callboard;
@@ -12,24 +12,23 @@
   let shimmer = 0;
 
   // --- what is sent -------------------------------------------------------------------------------
-  const withoutEmpties = (data) => {
+  const withoutEmpty = (data) => {
     const kept = new FormData();
     for (const [name, value] of data) if (String(value).trim()) kept.append(name, value);
     return kept;
   };
-  // A field for local times cannot hold the offset that the address gives; an untouched one keeps it.
+  // A field of a local time cannot hold the UTC offset of the address; unless it is changed it keeps it.
   const keepOffsets = (form, data) => {
-    const asked = new URLSearchParams(window.location.search);
+    const query = new URLSearchParams(window.location.search);
     for (const input of form.querySelectorAll("input[type=datetime-local]")) {
-      const whole = asked.get(input.name);
-      if (whole && data.has(input.name) && input.value === input.defaultValue) data.set(input.name, whole);
+      const value = query.get(input.name);
+      if (value && data.has(input.name) && input.value === input.defaultValue) data.set(input.name, value);
     }
   };
-  const dateIsHalfTyped = (form) =>
+  const hasIncompleteDate = (form) =>
     [...form.querySelectorAll("input[type=datetime-local]")].some((input) => !input.validity.valid);
 
-  // An unfinished composition (pinyin, kana) is no text yet and sends no query; its end sends one like
-  // any other input.
+  // An unfinished composition (pinyin, kana) is no text yet and sends no query; its end counts as input.
   document.addEventListener("compositionstart", () => { composing = true; });
   document.addEventListener("compositionend", (event) => {
     composing = false;
@@ -43,11 +42,11 @@
     const form = ctx.sourceElement;
     if (!form.matches("form[method=get]")) return;
     const typing = ctx.sourceEvent?.type !== "submit";
-    if (typing && (composing || dateIsHalfTyped(form))) {
+    if (typing && (composing || hasIncompleteDate(form))) {
       event.preventDefault();
       return;
     }
-    ctx.request.body = withoutEmpties(ctx.request.body);
+    ctx.request.body = withoutEmpty(ctx.request.body);
     keepOffsets(form, ctx.request.body);
     const query = new URLSearchParams(ctx.request.body).toString();
     const address = query ? `${form.getAttribute("action")}?${query}` : form.getAttribute("action");
@@ -61,7 +60,7 @@
     if (form.id === "filters") {
       pending = { ctx, search };
       added = [...new URLSearchParams(ctx.request.body).getAll("agent")];
-      // Lets the server keep the rows and show a message at the field if nothing is found.
+      // The server then keeps the rows and shows a message at the field if nothing is found.
       if (typing) ctx.request.headers["X-Callboard-Typing"] = "1";
     }
   });
@@ -76,14 +75,14 @@
     }
   });
 
-  // --- choosing from a datalist acts at once ------------------------------------------------------
+  // --- an option of a datalist is sent at once ----------------------------------------------------
   document.addEventListener("input", (event) => {
     const input = event.target;
     if (compositionEnding || !input.list || !input.closest("#filters")) return;
     const chosen = !event.inputType || event.inputType === "insertReplacementText";
     if (chosen && input.value) input.dispatchEvent(new Event("change", { bubbles: true }));
   });
-  // A click beside the chips is a click into their field.
+  // A click beside the chips focuses their field.
   document.addEventListener("click", (event) => {
     if (event.target.matches?.(".chip-box")) event.target.querySelector("input:not([type=hidden])").focus();
   });
@@ -97,7 +96,7 @@
     if (ctx.target !== byId("results")) return;
     window.clearTimeout(shimmer);
     if (!isQuiet(ctx)) shimmer = window.setTimeout(() => ctx.target.setAttribute("aria-busy", "true"), 300);
-    // The same address again needs no second entry in the history.
+    // The same address needs no second entry in the history.
     if (ctx.push === "true" && ctx.request.action === here()) ctx.push = null;
   });
   document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
@@ -109,9 +108,9 @@
     byId("results")?.setAttribute("aria-busy", "false");
   });
 
-  // --- fields follow the server -------------------------------------------------------------------
-  // A morph changes the attribute; a field that was typed into keeps showing what was typed.
-  const follow = () => {
+  // --- fields get the values of the server --------------------------------------------------------
+  // A morph changes the attribute, which does not change the text of an edited field.
+  const updateFields = () => {
     const form = filters();
     if (!form) return;
     for (const input of form.querySelectorAll("input:not([type=hidden])")) {
@@ -130,7 +129,7 @@
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
     const results = byId("results");
     if (!results || (ctx.target !== results && ctx.target?.id !== "page")) return;
-    follow();
+    updateFields();
     if (ctx.hx?.pushurl === "false") return;
     pending = null;
     const goto = byId("goto");
@@ -146,7 +145,7 @@
   const fold = () => {
     const details = document.querySelector("#filters .fold");
     if (details) details.open = !narrow.matches || Boolean(details.querySelector(".field-error"));
-    // Until now the style sheet kept it shut, so that nothing moves when this runs.
+    // Until now the style sheet hid the fields, so that nothing moves when this runs.
     document.documentElement.dataset.folded = "";
   };
   fold();

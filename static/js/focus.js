@@ -1,10 +1,10 @@
-// Where the keyboard stands after an answer has changed the page. The focused element may be gone (the
-// × of a filter, "Next" on the last page, a button that was disabled while it was working): then the
-// focus goes to what stands in its place, never back to the top of the page.
+// The focus after an answer has changed the page. If the focused element is gone (the × of a filter,
+// "Next" on the last page, a button that was disabled during its request), its successor gets the focus,
+// so that the focus does not go back to the top of the page.
 "use strict";
 (() => {
   const { byId } = window.callboard;
-  let held = null;
+  let noted = null;
 
   const lost = () => !document.activeElement || document.activeElement === document.body;
   const focus = (element) => {
@@ -23,14 +23,14 @@
     for (let at = element.parentElement; at && at.id !== "main"; at = at.parentElement) if (at.id) ids.push(at.id);
     return element.closest("#filters") ? ["results"] : ids;
   };
-  // What is left of the place in which it stood.
-  const remains = (ids) => {
-    const place = ids.map(byId).find(Boolean);
-    if (place && !place.matches("a, button, input, summary")) place.tabIndex = -1;
-    return place;
+  // The nearest ancestor that is still there.
+  const remainingAncestor = (ids) => {
+    const element = ids.map(byId).find(Boolean);
+    if (element && !element.matches("a, button, input, summary")) element.tabIndex = -1;
+    return element;
   };
 
-  const note = (element) => {
+  const describe = (element) => {
     if (!element || element === document.body) return null;
     const inside = (selector) => Boolean(element.closest(selector));
     return {
@@ -39,40 +39,40 @@
       inFilters: inside("#filters"),
       inPager: inside("#results .pager"),
       inRows: inside("#results tr"),
-      around: ancestors(element),
+      ancestors: ancestors(element),
     };
   };
 
-  const restore = (was) => {
-    if (!was || !lost()) return;
-    const { element } = was;
+  const restore = (note) => {
+    if (!note || !lost()) return;
+    const { element } = note;
     if (focus(element.id ? byId(element.id) : element.isConnected ? element : null)) return;
-    // On a telephone the focus in a field brings up the keys.
-    const typing = !window.matchMedia("(pointer: coarse)").matches;
-    const places = [
-      was.filter !== null && typing && (() => fieldOf(was.filter)),
-      was.inFilters && typing && firstField,
-      was.inPager && (() => document.querySelector("#results .pager [aria-current=page]") ?? document.querySelector("#results .pager a")),
-      was.inRows && (() => document.querySelector("#results tbody a[href]")),
-      () => remains(was.around),
+    // On a touch screen a focused field opens the keyboard.
+    const hasMouse = !window.matchMedia("(pointer: coarse)").matches;
+    const successors = [
+      note.filter !== null && hasMouse && (() => fieldOf(note.filter)),
+      note.inFilters && hasMouse && firstField,
+      note.inPager && (() => document.querySelector("#results .pager [aria-current=page]") ?? document.querySelector("#results .pager a")),
+      note.inRows && (() => document.querySelector("#results tbody a[href]")),
+      () => remainingAncestor(note.ancestors),
     ];
-    for (const place of places) if (place && focus(place())) return;
+    for (const successor of successors) if (successor && focus(successor())) return;
   };
 
-  // What asks may be disabled while it waits, and then has lost the focus before the answer is there.
-  const asking = new WeakMap();
+  // An element that is disabled during its request loses the focus before the answer.
+  const requesting = new WeakMap();
   document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
-    asking.set(ctx, note(document.activeElement));
+    requesting.set(ctx, describe(document.activeElement));
   });
-  document.addEventListener("htmx:before:swap", () => { held = note(document.activeElement); });
+  document.addEventListener("htmx:before:swap", () => { noted = describe(document.activeElement); });
   document.addEventListener("htmx:after:swap", () => {
-    restore(held);
-    held = null;
+    restore(noted);
+    noted = null;
   });
   document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
-    const was = asking.get(ctx);
-    if (!was?.element.matches(":disabled")) return;
-    // htmx lets the button go after this event.
-    window.setTimeout(() => restore(was), 0);
+    const note = requesting.get(ctx);
+    if (!note?.element.matches(":disabled")) return;
+    // htmx enables the button after this event.
+    window.setTimeout(() => restore(note), 0);
   });
 })();

@@ -1,10 +1,10 @@
-// The age of the shown rows: text after a minute, colour after five. It counts from when the answer
-// came in, so that a wrong computer clock does not matter; only an answer that was old already
-// (data-source="stale") is counted from its own time.
+// The age of the shown rows: a text after one minute, a colour after five. It counts from the arrival of
+// the answer, so that a wrong clock of the computer does not matter; that of a stale answer
+// (data-source="stale") from its own time.
 "use strict";
 (() => {
-  const MINUTE = 60_000;
-  const OLD = 5 * MINUTE;
+  const MINUTE_MS = 60_000;
+  const OLD_MS = 5 * MINUTE_MS;
   let knownStamp = "";
   let since = 0;
 
@@ -19,17 +19,17 @@
       since = stale ? stamp : Date.now();
     }
     const age = Date.now() - since;
-    const minutes = Math.floor(age / MINUTE);
+    const minutes = Math.floor(age / MINUTE_MS);
     const label = minutes < 60
       ? element.dataset.sayMinutes.replace("{n}", minutes)
       : element.dataset.sayHours.replace("{n}", Math.floor(minutes / 60));
-    // The server writes the age of a stale answer itself, which is wrong after a minute.
+    // The age of a stale answer in the markup is wrong after a minute.
     const text = minutes < 1 ? "" : ` · ${label}`;
     const serverAge = element.querySelector("[data-server-age]");
     if (serverAge) serverAge.hidden = minutes >= 1;
-    const place = element.querySelector("[data-age]");
-    if (place && place.textContent !== text) place.textContent = text;
-    element.toggleAttribute("data-ui-old", age >= OLD || stale);
+    const output = element.querySelector("[data-age]");
+    if (output && output.textContent !== text) output.textContent = text;
+    element.toggleAttribute("data-ui-old", age >= OLD_MS || stale);
   };
 
   tick();

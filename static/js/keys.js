@@ -1,10 +1,10 @@
-// Keys for the lists. They never fire while somebody types, with a modifier key, or in a dialog.
+// Keyboard shortcuts of lists; not in fields and dialogs, and not with modifier keys.
 "use strict";
 (() => {
   const { byId } = window.callboard;
   const links = () => [...document.querySelectorAll("#results a[data-panel-link]")];
 
-  const typing = (target) =>
+  const isField = (target) =>
     target.closest?.("input, textarea, select, [contenteditable], dialog[open], details.menu[open]");
 
   const move = (step) => {
@@ -41,8 +41,8 @@
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const action = actions[event.key];
-    if (!action || typing(event.target)) return;
-    // Arrows scroll the panel and the page when the focus is there.
+    if (!action || isField(event.target)) return;
+    // With the focus elsewhere arrows scroll the panel or the page.
     const inRows = links().length && (event.target === document.body || event.target.closest("#results"));
     if (event.key.startsWith("Arrow") && !inRows) return;
     event.preventDefault();

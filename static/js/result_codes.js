@@ -1,20 +1,20 @@
-// The result codes: how far a reading has come, in figures; what it would change or changed, read
-// aloud; and the table anew once something was applied.
+// Refresh of the result codes: shows the progress of reading them, announces the changes, and reloads
+// the table after they are applied.
 "use strict";
 (() => {
   const { announce, byId } = window.callboard;
   let timer = 0;
 
-  const ask = (form) => {
-    const place = byId("code-progress");
-    window.htmx.ajax("GET", form.dataset.progressUrl, { source: place, target: place, swap: "outerMorph" });
+  const updateProgress = (form) => {
+    const progress = byId("code-progress");
+    window.htmx.ajax("GET", form.dataset.progressUrl, { source: progress, target: progress, swap: "outerMorph" });
   };
   const isReading = (ctx) => ctx.sourceElement.id === "read-again";
 
   document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
     if (!isReading(ctx)) return;
     byId("code-refresh").replaceChildren();
-    timer = window.setInterval(ask, 500, ctx.sourceElement);
+    timer = window.setInterval(updateProgress, 500, ctx.sourceElement);
   });
   document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
     if (!isReading(ctx)) return;
@@ -24,11 +24,11 @@
   });
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
     if (ctx.target?.id !== "code-refresh") return;
-    const place = byId("code-refresh");
-    const outcome = place.querySelector("[data-outcome]");
+    const refresh = byId("code-refresh");
+    const outcome = refresh.querySelector("[data-outcome]");
     if (outcome) announce(outcome.textContent.trim());
-    if (!["done", "same"].includes(place.dataset.state)) return;
-    // The table again, as it is filtered at the moment: even the same one was listed just now.
+    if (!["done", "same"].includes(refresh.dataset.state)) return;
+    // The table with its present filter; even without changes its times are new.
     const results = byId("results");
     window.htmx.ajax("GET", window.location.pathname + window.location.search, { source: results, target: results, swap: "outerMorph" })
       .then(() => { if (outcome) announce(outcome.textContent.trim()); });

@@ -1,5 +1,5 @@
-// Security keys: the browser asks the key, and what it answers goes into the form that is sent.
-// The options stand in a JSON element of the page; bytes travel as base64url.
+// Security keys: the browser asks the key and puts its answer into the form, which is then sent.
+// The options are in a JSON element of the page, with bytes as base64url.
 "use strict";
 (() => {
   const form = document.querySelector("form[data-security-key]");
@@ -13,19 +13,19 @@
     btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
   const withBytes = (list) => (list ?? []).map((entry) => ({ ...entry, id: toBytes(entry.id) }));
 
-  const making = (found) => ({
-    ...found,
-    challenge: toBytes(found.challenge),
-    user: { ...found.user, id: toBytes(found.user.id) },
-    excludeCredentials: withBytes(found.excludeCredentials),
+  const creationOptions = (json) => ({
+    ...json,
+    challenge: toBytes(json.challenge),
+    user: { ...json.user, id: toBytes(json.user.id) },
+    excludeCredentials: withBytes(json.excludeCredentials),
   });
-  const asking = (found) => ({
-    ...found,
-    challenge: toBytes(found.challenge),
-    allowCredentials: withBytes(found.allowCredentials),
+  const requestOptions = (json) => ({
+    ...json,
+    challenge: toBytes(json.challenge),
+    allowCredentials: withBytes(json.allowCredentials),
   });
 
-  const told = (credential) => {
+  const serialize = (credential) => {
     const { response } = credential;
     const parts = { clientDataJSON: toText(response.clientDataJSON) };
     if (response.attestationObject) {
@@ -53,12 +53,12 @@
     const adds = form.dataset.securityKey === "add";
     try {
       const credential = adds
-        ? await navigator.credentials.create({ publicKey: making(publicKey) })
-        : await navigator.credentials.get({ publicKey: asking(publicKey) });
-      form.elements.namedItem("credential").value = JSON.stringify(told(credential));
+        ? await navigator.credentials.create({ publicKey: creationOptions(publicKey) })
+        : await navigator.credentials.get({ publicKey: requestOptions(publicKey) });
+      form.elements.namedItem("credential").value = JSON.stringify(serialize(credential));
       form.submit();
     } catch {
-      // Turned back, too late, no such key: the browser does not say which, and has said it itself.
+      // Cancelled, too late, or unknown key: the browser has told the user, but not this script.
       toast(form.dataset.sayFailed, { stays: true });
       window.setTimeout(() => { if (button) button.disabled = false; }, 100);
     }

@@ -1,4 +1,4 @@
-// Runs before the first paint: says that scripts run, and picks light or dark.
+// Runs before the first paint: marks the page as one with scripts, and applies light or dark.
 "use strict";
 (() => {
   const root = document.documentElement;
@@ -6,7 +6,7 @@
   const apply = () => {
     const dark = root.dataset.theme === "dark" || (root.dataset.theme !== "light" && system.matches);
     root.dataset.bsTheme = dark ? "dark" : "light";
-    root.classList.toggle("dark-mode", dark); // the name that Swagger UI knows
+    root.classList.toggle("dark-mode", dark); // Swagger UI's class
   };
   root.classList.remove("no-js");
   apply();
