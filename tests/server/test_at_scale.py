@@ -1,4 +1,4 @@
-"""The product as it stands at scale: PostgreSQL, Redis for cache and jobs, two worker processes."""
+"""The product at scale: PostgreSQL, Redis for cache and jobs, two worker processes."""
 
 from __future__ import annotations
 

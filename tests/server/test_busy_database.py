@@ -1,4 +1,4 @@
-"""A database that takes no write now, under the real server: pages are read, writes answer 503."""
+"""The real server with a database that cannot be written: pages are shown, writes answer 503."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.workers import Site, embedded, until
 
 pytestmark = pytest.mark.processes
 
-# Sessions whose last act was noted so long ago that the next one is to be noted.
+# Sessions whose last activity was so long ago that the next request would store a new one.
 SESSIONS = """
 import os, time
 from django.conf import settings
@@ -68,9 +68,9 @@ def base(site: Site) -> Iterator[str]:
 
 def sessions(site: Site, *names: str) -> list[requests.Session]:
     """A logged-in session for each name."""
-    said = site.manage("shell", "-v0", "-c", SESSIONS, NAMES=" ".join(names))
-    keys = re.findall(r"session: (\S+)", said)
-    assert len(keys) == len(names), said
+    output = site.manage("shell", "-v0", "-c", SESSIONS, NAMES=" ".join(names))
+    keys = re.findall(r"session: (\S+)", output)
+    assert len(keys) == len(names), output
     found = [requests.Session() for _ in names]
     for each, key in zip(found, keys, strict=True):
         each.cookies.set("callboard-session", key)
@@ -107,7 +107,7 @@ def other_writer(site: Site) -> Iterator[None]:
 
 @contextmanager
 def full(site: Site) -> Iterator[str]:
-    """The server, with a database in which no page is free and to which none is added."""
+    """Start the server with a full database: no free page, and none can be added."""
     with closing(sqlite3.connect(file_of(site))) as line:
         line.execute("VACUUM")
     with web.serving(site, "tests.settings_full") as base:
@@ -148,7 +148,7 @@ def test_full_database_is_readable_and_writes_are_answered_by_503(site: Site) ->
     (reader,) = sessions(site, "maria")
     with full(site) as base:
         assert_pages_are_read(reader, base)
-        # What room is left in pages that are there is soon used up.
+        # The space that is left in existing pages is soon used up.
         answers = [log_in(base).status_code for _ in range(25)]
     assert set(answers) <= {302, 503}
     assert answers[-1] == 503
@@ -185,7 +185,7 @@ def test_waiting_writers_do_not_block_a_reader(site: Site, base: str) -> None:
         writers = [threading.Thread(target=log_in, args=(base,)) for _ in range(8)]
         for writer in writers:
             writer.start()
-        # Twenty seconds of each writer were the reader's, too.
+        # Each writer waits up to 20 s for the lock.
         assert reader.get(base + LIST, timeout=15).status_code == 200
         for writer in writers:
             writer.join()

@@ -1,4 +1,4 @@
-"""More requests than the server can hold: the real server, over sockets."""
+"""More requests than the server's queue can hold, sent to the real server over sockets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_request_beyond_the_queue_is_refused_at_once_and_the_others_are_answered
     tmp_path: Path,
 ) -> None:
     with Simulator(rows=50) as vendor, embedded(vendor, tmp_path) as site:
-        # Static files from where they are.
+        # Static files are served from their sources.
         site.env |= {"WEB_THREADS": str(THREADS), "DEBUG": "1"}
         token = web.token(site, "maria", "read")
         rule = vendor.faults.add("hold", operation=LIST_RESERVATIONS, times=None)

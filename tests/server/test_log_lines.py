@@ -1,4 +1,4 @@
-"""A refused request leaves one line in the log: no traceback, nothing at level error."""
+"""Refused requests are logged by one line, without traceback and level error."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ REFUSED: list[tuple[int, Callable[[Client], Any]]] = [
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """Collect the lines that the product's own handler writes."""
+    """Collect the lines of the product's log handler."""
     (handler,) = (
         each
         for each in logging.getLogger().handlers
@@ -61,9 +61,9 @@ def test_refused_request_logs_one_warning_without_traceback(
     client = as_role("agent")
     empty(log)
     assert ask(client).status_code == status
-    said = log.getvalue()
-    assert "Traceback" not in said
-    assert [level for level, _event in LINE.findall(said)] == ["warning"], said
+    written_log = log.getvalue()
+    assert "Traceback" not in written_log
+    assert [level for level, _event in LINE.findall(written_log)] == ["warning"], written_log
 
 
 @pytest.mark.parametrize("address", [LIST, f"{API}/reservations/"])
@@ -90,6 +90,6 @@ def test_unexpected_exception_is_logged_with_its_traceback(
     monkeypatch.setattr("isales_proxy.reservations.services.choose_source", None)
     empty(log)
     assert client.get(LIST).status_code == 500
-    said = log.getvalue()
-    assert "Traceback" in said
-    assert "error" in [level for level, _event in LINE.findall(said)]
+    written_log = log.getvalue()
+    assert "Traceback" in written_log
+    assert "error" in [level for level, _event in LINE.findall(written_log)]

@@ -1,4 +1,4 @@
-"""Files of every list: no cell is a formula, by whatever separator the file is read."""
+"""Files of lists: no cell is a formula, whatever separator the file is read with."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def file_of(rows: Sequence[Sequence[str]]) -> str:
 
 
 def cells(text: str) -> Iterator[str]:
-    """Every cell that somebody sees: by each separator, the whole file, and each line alone."""
+    """Yield every possible cell: for each separator, of the whole file and of each line alone."""
     for separator in SEPARATORS:
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
             yield from row

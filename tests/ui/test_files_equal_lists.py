@@ -1,4 +1,4 @@
-"""Files with the rows and cells of their lists, for any question, role, language and zone."""
+"""Files have the rows and cells of their lists, for any filter, order, role, language and zone."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from tests.support.files import read_csv, read_table, read_workbook
 from tests.support.outbox import outbox_of
 from tests.support.tokens import token_of
 
-# In the hour that comes twice with its offset.
+# With the offset from UTC in an hour that occurs twice.
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?: UTC([+-]\d\d:\d\d))?")
-# What a page writes where a file has nothing, in both languages.
+# Texts of cells without content in a file, in both languages.
 _NOTHING = re.compile(
     "—?|0|never|从未|none|无|Unnamed task|未命名任务|不在表中|unknown code.*|未知代码.*"
 )
@@ -34,8 +34,8 @@ _NOTHING = re.compile(
 
 @dataclass(frozen=True)
 class Listed:
-    """A list: its pages, who may export it, what it can be asked, and for each column of its file
-    the cell of the row that shows it; None for what only the file has."""
+    """A list: address, roles that may export it, filters and orders. `cells` has the index of the
+    list's cell for each column of the file; None for columns that only the file has."""
 
     path: str
     css: str
@@ -93,14 +93,14 @@ LISTS = {
         f"{VDN}tasks/{TASK}/batches/",
         "batches",
         (0, 1, 2, 2, 3, 3, 4, None),
-        sorts=("batch", "asked", "by", "rows", "state"),
+        sorts=("batch", "question", "by", "rows", "state"),
     ),
     "audit": Listed(
         f"{VDN}audit/",
         "audit",
         (3, 0, 1, None, 2, 2, None, 3, 3, None, None),
         roles=("auditor", "admin"),
-        # Not the exports themselves, which are events as well.
+        # Without the exports themselves, which are events as well.
         filters={"kind": ("call_data.taken", "session.begun", "write_back.queued")},
         sorts=("at",),
     ),
@@ -133,8 +133,8 @@ LISTS = {
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One question for a list and for its file."""
+class Question:
+    """Parameters of a list and its file."""
 
     name: str
     role: str
@@ -150,13 +150,13 @@ class Asked:
 
 
 @st.composite
-def questions(draw: Any) -> Asked:
+def questions(draw: Any) -> Question:
     name = draw(st.sampled_from(sorted(LISTS)))
     listed = LISTS[name]
     filters = {key: draw(st.sampled_from(values)) for key, values in listed.filters.items()}
     keys = [sign + key for key in listed.sorts for sign in ("", "-")]
     sort = draw(st.sampled_from(["", *keys]))
-    return Asked(
+    return Question(
         name=name,
         role=draw(st.sampled_from(listed.roles)),
         query={key: value for key, value in (filters | {"sort": sort}).items() if value},
@@ -188,51 +188,53 @@ def filled(vendor: Simulator, people: dict[str, User]) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     report_multiple_bugs=False,
 )
-@given(asked=questions())
+@given(question=questions())
 def test_file_has_the_rows_and_cells_of_its_list(
-    filled: None, as_role: Any, settings: Any, asked: Asked
+    filled: None, as_role: Any, settings: Any, question: Question
 ) -> None:
-    seers = frozenset() if asked.masked else frozenset({"supervisor", "auditor", "admin"})
-    settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=seers)
-    client, headers = as_role(asked.role), {"Accept-Language": asked.language}
-    client.post("/preferences/zone/", {"time_zone": asked.zone})
-    page = client.get(asked.listed.path, {**asked.query, "size": "100"}, headers=headers)
+    roles_with_numbers = (
+        frozenset() if question.masked else frozenset({"supervisor", "auditor", "admin"})
+    )
+    settings.PRIVACY = replace(settings.PRIVACY, numbers_visible_to=roles_with_numbers)
+    client, headers = as_role(question.role), {"Accept-Language": question.language}
+    client.post("/preferences/zone/", {"time_zone": question.zone})
+    page = client.get(question.listed.path, {**question.query, "size": "100"}, headers=headers)
     answer = client.get(
-        f"{asked.listed.file_path}export.{asked.kind}", asked.query, headers=headers
+        f"{question.listed.file_path}export.{question.kind}", question.query, headers=headers
     )
     assert (page.status_code, answer.status_code) == (200, 200)
     content = answer.getvalue()
     answer.close()
-    read = read_csv if asked.kind == "csv" else read_workbook
+    read = read_csv if question.kind == "csv" else read_workbook
     _headings, *rows = read(content)
-    shown = read_table(page.content.decode(), asked.listed.css, asked.listed.section)
+    shown = read_table(page.content.decode(), question.listed.css, question.listed.section)
     assert len(rows) == int(answer.headers["X-Row-Count"])
-    # A page of the audit has 50 rows; lists of our own without pages show all.
+    # A page of the audit has 50 rows; lists without pages show all.
     assert len(shown) in {len(rows), 50, 100}
-    with translation.override(asked.language):
-        times = TimeFormatter(timezone.now(), ZoneInfo(asked.zone))
+    with translation.override(question.language):
+        times = TimeFormatter(timezone.now(), ZoneInfo(question.zone))
         for cells, row in zip(shown, rows, strict=False):
-            compare(asked, cells, row, times)
+            compare(question, cells, row, times)
 
 
-def compare(asked: Asked, cells: list[str], row: list[str], times: TimeFormatter) -> None:
+def compare(question: Question, cells: list[str], row: list[str], times: TimeFormatter) -> None:
     """Compare one row of the list with one of the file."""
     filled = set()
-    for place, value in zip(asked.listed.cells, row, strict=True):
+    for place, value in zip(question.listed.cells, row, strict=True):
         text = value.strip()
         if place is None or not text or text == "0":
             continue
         filled.add(place)
         for part in re.split("; | · |↵", text):
             shown = spell(part.removeprefix("'"), times)
-            assert any(each in cells[place] for each in shown), (asked, shown, cells)
+            assert any(each in cells[place] for each in shown), (question, shown, cells)
     for place, cell in enumerate(cells):
-        if place in asked.listed.cells and place not in filled:
-            assert _NOTHING.fullmatch(cell), (asked, cell, row)
+        if place in question.listed.cells and place not in filled:
+            assert _NOTHING.fullmatch(cell), (question, cell, row)
 
 
 def spell(value: str, times: TimeFormatter) -> list[str]:
-    """Return how a page may write a value of a file."""
+    """Return the texts by which a page may show a value of a file."""
     found = _TIME.fullmatch(value)
     if found is None:
         return [" ".join(value.split())]

@@ -1,4 +1,4 @@
-"""Files as a spreadsheet opens them: numbers stay as they are, and no cell is a formula."""
+"""Files in a spreadsheet: numbers are unchanged, and no cell is a formula."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders that lists take, and the record of their files."""
+"""Orders of lists, and the audit and the facts of their files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Typed work is never lost, no page of the history answers a POST, and one form has one result."""
+"""Drafts of forms: typed text is not lost, every POST is redirected, a form has one result."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ADDRESSES = sorted(KEPT_TEXTS)
 
 @pytest.fixture
 def admin(vendor: Simulator, people: dict[str, User]) -> Client:
-    """An admin who just confirmed who they are."""
+    """An admin who has just reauthenticated."""
     client = Client()
     client.force_login(people["admin"])
     client.post(f"/accounts/reauthenticate/?next={TOKENS}", {"password": "pass-word-1"})

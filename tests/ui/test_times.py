@@ -1,4 +1,4 @@
-"""Local times in, UTC milliseconds out, and the edges where the clocks are changed."""
+"""Local times of filters and cells, also around clock changes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 SCOPE = Scope(1, "maria", Vdn(pk=88, name="Support"), Role.SUPERVISOR, "")
 
 
-def asked(query: str, zone: ZoneInfo) -> ReservationFilter:
+def validate(query: str, zone: ZoneInfo) -> ReservationFilter:
     with timezone.override(zone):
         form = ReservationFilter(QueryDict(query), scope=SCOPE)
         form.is_valid()
@@ -42,17 +42,17 @@ def asked(query: str, zone: ZoneInfo) -> ReservationFilter:
     ],
 )
 def test_local_times_become_utc(text: str, utc: datetime) -> None:
-    assert asked(f"begin={text}", BERLIN).query().begin == utc
+    assert validate(f"begin={text}", BERLIN).query().begin == utc
 
 
 def test_ambiguous_hour_is_included_completely() -> None:
-    query = asked("begin=2025-10-26T02:30&end=2025-10-26T02:30", BERLIN).query()
+    query = validate("begin=2025-10-26T02:30&end=2025-10-26T02:30", BERLIN).query()
     assert query.begin == datetime(2025, 10, 26, 0, 30, tzinfo=UTC)
     assert query.end == datetime(2025, 10, 26, 1, 30, tzinfo=UTC)
 
 
 def test_skipped_hour_is_reported() -> None:
-    form = asked("begin=2025-03-30T02:30", BERLIN)
+    form = validate("begin=2025-03-30T02:30", BERLIN)
     assert "does not exist" in form.errors["begin"][0]
 
 
@@ -68,7 +68,7 @@ def test_skipped_hour_is_reported() -> None:
     ],
 )
 def test_time_with_an_offset_is_exact(text: str, utc: datetime) -> None:
-    query = asked(f"begin={text}&end={text}", BERLIN).query()
+    query = validate(f"begin={text}&end={text}", BERLIN).query()
     assert query.begin == query.end == utc
 
 
@@ -81,7 +81,7 @@ def test_time_with_an_offset_is_shown_as_local_and_linked_with_an_offset() -> No
 
 @pytest.mark.parametrize("text", ["2025-05-15T00:00+25:00", "1999-12-31T23:00-08:00"])
 def test_time_out_of_bounds_is_refused(text: str) -> None:
-    assert asked(f"begin={text}", BERLIN).errors.keys() == {"begin"}
+    assert validate(f"begin={text}", BERLIN).errors.keys() == {"begin"}
 
 
 @cases(

@@ -1,4 +1,4 @@
-"""Typed and pasted text: cleaned, found by name, refused by name."""
+"""Typed and pasted text: cleaned, resolved to IDs, or refused with a message at its field."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
+from django.utils.html import escape
 
 from isales_proxy.simulator import LIST_OUTBOUND_TASKS, LIST_RESERVATIONS, Simulator
 from tests.support.cases import cases
@@ -116,7 +117,7 @@ def test_refused_search_while_typing_keeps_the_rows(supervisor: Any) -> None:
         assert 'id="results"' not in page
         assert "-error" in page
         assert answer.headers["HX-Push-Url"] == "false"
-        # Sent off, the same question has its own answer.
+        # When it is submitted, the same search has results of its own.
         assert 'id="results"' in supervisor.get(LIST, query, headers=FRAGMENT).content.decode()
     kept = supervisor.get(LIST, {"task": "hui fang", "page": "0"}, headers=typing)
     assert 'id="results"' in kept.content.decode()
@@ -185,17 +186,24 @@ def test_maximum_length_of_a_field_is_that_of_the_server(supervisor: Any, path: 
 
 
 @cases(
-    ("name", "told"),
-    [("Mars/Base", "is no time zone"), ("UTC+8", "Asia/Shanghai"), ("+09:00", "Asia/Tokyo")],
+    ("name", "message"),
+    [
+        ("Mars/Base", "“Mars/Base” is no time zone"),
+        ("<script>", "“&lt;script&gt;” is no time zone"),
+        ("UTC+8", "“UTC+8” is an offset. Give a place instead, for example Asia/Shanghai."),
+        ("+09:00", "Asia/Tokyo"),
+    ],
 )
-def test_invalid_zone_is_reported_on_the_same_page(supervisor: Any, name: str, told: str) -> None:
+def test_invalid_zone_is_reported_on_the_same_page(
+    supervisor: Any, name: str, message: str
+) -> None:
     here = f"{LIST}?called_no=9900"
     answer = supervisor.post("/preferences/zone/", {"time_zone": name, "next": here}, follow=True)
     page = answer.content.decode()
     assert answer.redirect_chain[-1][0] == here
     assert 'id="zone-error"' in page
-    assert told in page
-    assert f'value="{name}"' in page
+    assert message in page
+    assert f'value="{escape(name)}"' in page
     assert 'id="zone-error"' not in supervisor.get(here).content.decode()
 
 

@@ -1,4 +1,4 @@
-"""Headers of strangers move no address and leave no number in the log."""
+"""Headers of clients neither change links nor bring numbers into the log."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def test_numbers_in_headers_do_not_reach_the_log(served: tuple[str, Path]) -> No
         "Origin": f"https://{NUMBER}.example.org",
     }
     requests.post(f"{base}/accounts/login/", headers=headers, data={"a": "b"}, timeout=30)
-    told = requests.get(f"{base}/api/v1/vdns/", headers=headers, timeout=30).json()
+    body = requests.get(f"{base}/api/v1/vdns/", headers=headers, timeout=30).json()
     requests.get(f"{base}/healthz", headers=headers | {"Host": f"{NUMBER}.example.org"}, timeout=30)
     log = (var / "server.log").read_text("utf-8")
     assert NUMBER not in log
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     # The name of the request in the answer is that of the log.
-    assert told["request_id"] in {line.get("request_id") for line in lines}
+    assert body["request_id"] in {line.get("request_id") for line in lines}
     assert any(str(line.get("user_agent", "")).startswith("Dialler") for line in lines)
 
 
