@@ -7,10 +7,9 @@ are followed by their offset from UTC.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -18,6 +17,8 @@ from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
 
 from isales_proxy.core.form_fields import format_offset
+
+_Kind = Literal["ahead", "behind", "late"]
 
 _QUARTER_S: Final = 900
 _NO_TIME, _ONE_SECOND, _ONE_MINUTE = timedelta(), timedelta(seconds=1), timedelta(minutes=1)
@@ -35,7 +36,6 @@ class TimeFormatter:
         # Day → the prefix of its clock times.
         self._days = {self.today: ""}
         self._language = get_language()
-        self._texts = _translate_texts(self._language)
 
     @property
     def zone_text(self) -> str:
@@ -92,23 +92,23 @@ class TimeFormatter:
 
     def ahead(self, left: timedelta) -> str:
         """`in 9 min`."""
-        return _format_span(left // _ONE_MINUTE, self._texts.ahead, self._texts.now)
+        return _format_span(self._language, left // _ONE_MINUTE, "ahead")
 
     def behind(self, elapsed: timedelta) -> str:
         """`43 min ago`; in seconds within the first minute."""
         if _ONE_SECOND <= elapsed < _ONE_MINUTE:
-            return self._texts.seconds_ago % (elapsed // _ONE_SECOND)
-        return _format_span(elapsed // _ONE_MINUTE, self._texts.ago, self._texts.just_now)
+            return _("%d s ago") % (elapsed // _ONE_SECOND)
+        return _format_span(self._language, elapsed // _ONE_MINUTE, "behind")
 
     def late(self, elapsed: timedelta) -> str:
         """`18 min late`."""
-        return _format_span(elapsed // _ONE_MINUTE, self._texts.late, self._texts.just_late)
+        return _format_span(self._language, elapsed // _ONE_MINUTE, "late")
 
     def relative(self, moment: datetime) -> str:
         """`in 9 min` or `43 min ago`."""
         left = moment - self.now
         if left >= _NO_TIME:
-            return _format_span(left // _ONE_MINUTE, self._texts.ahead, self._texts.now)
+            return _format_span(self._language, left // _ONE_MINUTE, "ahead")
         return self.behind(-left)
 
     def _format_day(self, day: date) -> str:
@@ -119,42 +119,27 @@ class TimeFormatter:
         return text
 
 
-@dataclass(frozen=True)
-class _Texts:
-    """Texts of one language: formats of minutes, hours and days, and texts of shorter times."""
-
-    ahead: tuple[str, str, str]
-    ago: tuple[str, str, str]
-    late: tuple[str, str, str]
-    now: str
-    just_late: str
-    seconds_ago: str
-    just_now: str
-
-
-@lru_cache(maxsize=16)
-def _translate_texts(_language: str | None) -> _Texts:
-    return _Texts(
-        ahead=(_("in %d min"), _("in %d h"), _("in %d d")),
-        ago=(_("%d min ago"), _("%d h ago"), _("%d d ago")),
-        late=(_("%d min late"), _("%d h late"), _("%d d late")),
-        now=_("now"),
-        just_late=_("just overdue"),
-        seconds_ago=_("%d s ago"),
-        just_now=_("just now"),
-    )
-
-
 @lru_cache(maxsize=10_000)
-def _format_span(minutes: int, formats: tuple[str, str, str], none: str) -> str:
-    """Format whole minutes by the formats of minutes, hours and days; `none` for less than one."""
+def _format_span(language: str | None, minutes: int, kind: _Kind) -> str:
+    """Format whole minutes, in minutes, hours or days."""
+    none, in_minutes, in_hours, in_days = _translate_span(language, kind)
     if minutes < 1:
         return none
     if minutes < _HOUR:
-        return formats[0] % minutes
+        return in_minutes % minutes
     if minutes < 2 * _DAY:
-        return formats[1] % (minutes // _HOUR)
-    return formats[2] % (minutes // _DAY)
+        return in_hours % (minutes // _HOUR)
+    return in_days % (minutes // _DAY)
+
+
+@lru_cache(maxsize=48)
+def _translate_span(_language: str | None, kind: _Kind) -> tuple[str, str, str, str]:
+    """Return the texts of less than a minute, of minutes, hours and days."""
+    return {
+        "ahead": (_("now"), _("in %d min"), _("in %d h"), _("in %d d")),
+        "behind": (_("just now"), _("%d min ago"), _("%d h ago"), _("%d d ago")),
+        "late": (_("just overdue"), _("%d min late"), _("%d h late"), _("%d d late")),
+    }[kind]
 
 
 @lru_cache(maxsize=2000)
