@@ -197,7 +197,7 @@ urlpatterns = [
     path("preferences/language/", set_language, name="set_language"),
     path("preferences/theme/", home.set_theme, name="set_theme"),
     path("preferences/zone/", home.set_zone, name="set_zone"),
-    path("preferences/draft/", home.form_draft, name="form_draft"),
+    path("preferences/draft/", home.save_form_draft, name="form_draft"),
     path("favicon.ico", home.favicon, name="favicon"),
     path("", include("isales_proxy.api.urls")),
     path("admin/login/", own_account.log_in, name="admin_log_in"),

@@ -75,7 +75,7 @@ def create_context(scope: Scope, form: AuditFilter, now: datetime) -> AuditListC
         zone_text=TimeFormatter(now).zone_text,
         refresh_url=address.get_url(),
         links=(Link(reverse("audit_verify", args=[scope.vdn.pk]), _("Verify")),),
-        kept=[pair for pair in address.filters if pair[0] in NUMBER_FILTERS],
+        hidden=[pair for pair in address.filters if pair[0] in NUMBER_FILTERS],
         clear_url=clear_url,
         datalists={"people": [(name, "") for name in queries.list_actors(scope=scope)]},
         none_text=_("No events."),

@@ -73,7 +73,7 @@ def set_zone(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @login_required
-def form_draft(request: HttpRequest) -> HttpResponse:
+def save_form_draft(request: HttpRequest) -> HttpResponse:
     """Save the fields of an unfinished form whose page is left."""
     return HttpResponse(status=204 if form_drafts.save_typed(request) else 409)
 

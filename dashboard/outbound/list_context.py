@@ -171,7 +171,7 @@ def render_rows(
     )
     if form.is_valid():
         listing.clear_url = address.get_cleared_url()
-        listing.kept = _list_kept(address)
+        listing.hidden = _list_hidden(address)
         listing.batch = dict(address.filters).get("batch", "")
         listing.batch_clear_url = address.get_url_without("batch")
         query = form.query(
@@ -244,7 +244,7 @@ def _explain_no_rows(listing: CallDataContext, first_url: str) -> EmptyState:
     return EmptyState("none", icon="package-import", title=title, texts=[text], level=3)
 
 
-def _list_kept(address: ListUrl) -> list[tuple[str, str]]:
+def _list_hidden(address: ListUrl) -> list[tuple[str, str]]:
     """List the parameters that a search keeps: batch and page size."""
     kept = [pair for pair in address.filters if pair[0] == "batch"]
     return kept + ([("size", str(address.size))] if address.size != DEFAULT_SIZE else [])

@@ -152,7 +152,7 @@ class ListContext(Generic[R, F]):
     links: Sequence[Link] = ()
     create: Link | None = None
     """Leads to the form of a new row."""
-    kept: Sequence[tuple[str, str]] = ()
+    hidden: Sequence[tuple[str, str]] = ()
     """Hidden parameters of the filter."""
     clear_url: str = ""
     typing_delay: int = 350
