@@ -81,6 +81,7 @@ def test_several_matches_of_a_name_are_offered_at_the_field(
     page = answer.content.decode()
     assert answer.status_code == 422
     assert f'aria-describedby="{field}-error"' in page
+    assert f'value="{text}"' in page
     for ident in idents:
         assert f"?called_no=9900&amp;{field}={ident}" in page
     api = supervisor.get(API, {field: text})
