@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 
+from jinja2 import StrictUndefined
+
 # What a developer has set is for the product alone: in a .env, or in the environment.
 os.environ["CALLBOARD_ENV_FILE"] = ""
 _DECLARED = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
@@ -28,3 +30,5 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 # A number in an event of the audit is an error here, and masked in the product.
 AUDIT_STRICT = True
+# A name that a Jinja2 template does not find is an error here, and empty text in the product.
+TEMPLATES[1]["OPTIONS"]["undefined"] = StrictUndefined  # type: ignore[index]  # noqa: F405
