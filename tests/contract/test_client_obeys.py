@@ -79,4 +79,4 @@ def test_every_page_of_a_list_is_accepted_by_a_strict_vendor() -> None:
             page = client.list_reservations(vdn=88, query=ReservationQuery(page=number, size=50))
             seen |= {row.appoint_id for row in page.items}
         assert len(seen) == page.total
-        assert all(call.verified for call in vendor.calls.filter(LIST_RESERVATIONS))
+        assert [call.verified for call in vendor.calls.filter(LIST_RESERVATIONS)] == [True] * 3
