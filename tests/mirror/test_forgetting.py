@@ -1,4 +1,4 @@
-"""Deletion from the mirror: after its time, and a called number forgotten for good (M35)."""
+"""Deletion from the mirror: by retention, and of a forgotten number everywhere."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def forget(*args: str) -> str:
 
 
 def stored() -> str:
-    """Dump everything that the tables hold."""
+    """Return the contents of all tables as text."""
     parts = []
     for model in apps.get_app_config("isales_proxy").get_models():
         for row in model._default_manager.all().values():
@@ -100,7 +100,7 @@ def test_forgotten_number_is_deleted_everywhere_and_does_not_return(
     assert NUMBER not in stored()
     assert not ExportJob.objects.exists()
     assert not CallDatum.objects.exists()
-    # An outcome stays, and what waited is not sent without its number.
+    # Outcomes stay; waiting write-backs are not sent without their number.
     states = dict(WriteBack.objects.values_list("unique_id", "state"))
     assert states == {"a": WriteBackState.DELIVERED, "b": WriteBackState.CANCELLED}
     assert MirrorRow.objects.get().called_no == "70009"
@@ -114,7 +114,7 @@ def test_forgotten_number_is_deleted_everywhere_and_does_not_return(
     mirror_rows(88, [common | {"appointId": "x"}, {**common, "appointId": "y", "calledNo": "7"}])
     assert MirrorRow.objects.filter(key__in=("x", "y")).get().key == "y"
     assert NUMBER not in stored()
-    # CC-iSales lists it still; nobody sees it, neither from the cache nor anew.
+    # CC-iSales still lists it; no page shows it, from the cache or live.
     assert rows_of(supervisor.get(LIST, query).content.decode()) == []
     assert supervisor.get(f"{LIST}a/").status_code == 404
     event = AuditEvent.objects.get(action=AuditAction.NUMBER_FORGOTTEN)

@@ -1,4 +1,4 @@
-"""M29: sweepers that end between any two statements; one that is killed; unusual ranges."""
+"""Sweepers that end between any two statements; a killed one; a list that ignores ranges."""
 
 from __future__ import annotations
 
@@ -28,30 +28,25 @@ from django.utils import timezone
 from isales_proxy.models.mirror import MirrorState
 MirrorState.objects.update(lease_until=timezone.now())
 """
-_OF_TRANSACTIONS = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
+_TRANSACTION_STATEMENTS = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
 
 
 class Killed(BaseException):
-    """The end of a process, as far as the database can tell."""
+    """Simulated end of a process: only the database connection notices."""
 
 
 class Killer:
-    """Ends the process before a statement of its choice."""
+    """Ends the process after `left` statements."""
 
     def __init__(self, left: int) -> None:
         self._left = left
 
     def __call__(self, execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
-        if not sql.startswith(_OF_TRANSACTIONS):
+        if not sql.startswith(_TRANSACTION_STATEMENTS):
             self._left -= 1
             if self._left < 0:
                 raise Killed
         return execute(sql, *rest)
-
-
-@pytest.fixture
-def vdn(db: None) -> Vdn:
-    return Vdn.objects.update_or_create(pk=88, defaults={"name": "Support"})[0]
 
 
 def test_sweepers_ended_between_any_two_statements_leave_consistent_rows(vdn: Vdn) -> None:
@@ -82,7 +77,7 @@ def test_sweepers_ended_between_any_two_statements_leave_consistent_rows(vdn: Vd
     assert vendor.compare() == (set(), set())
     gone = MirrorVersion.objects.filter(kinds__contains="gone")
     assert set(gone.values_list("row__appoint_id", flat=True)) <= removed
-    # One open version a row, and each version ends where the next begins.
+    # Each row has one open version, and each version ends when the next begins.
     for row in MirrorRow.objects.all():
         versions = list(row.versions.order_by("pk"))
         for one, other in pairwise(versions):
@@ -91,7 +86,7 @@ def test_sweepers_ended_between_any_two_statements_leave_consistent_rows(vdn: Vd
 
 
 class UnrangedVendor(SweptVendor):
-    """A vendor whose list heeds no range of time."""
+    """A vendor whose list ignores time ranges."""
 
     def list_reservations(self, query: ReservationQuery) -> Page[Reservation]:
         return super().list_reservations(replace(query, begin=None, end=None))
@@ -133,8 +128,8 @@ def test_next_sweep_completes_the_mirror_of_a_killed_sweep(
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert site.query("SELECT count(*) FROM isales_proxy_mirrorstate WHERE holder <> ''") == [(1,)]
-    # Another one has to wait for the end of its lease, which is half a minute: a test with a clock
-    # of its own does so (test_leadership).
+    # The next one would wait half a minute for the lease to expire, as a test with a manual clock
+    # does (test_leadership).
     site.manage("shell", "-v0", "-c", END_LEASE)
     output = site.manage("sweep", "--vdn", "88")
     assert "complete" in output

@@ -1,4 +1,4 @@
-"""Leaders of sweeps: leases, fences, clocks that jump, restored backups, cost of idle sweeps."""
+"""Sweepers that lead or wait: leases, epochs, clocks that jump, restored backups, call budget."""
 
 from __future__ import annotations
 
@@ -32,11 +32,6 @@ from tests.support.mirror import AT, MINUTE, SweptVendor, make_row, to_ms
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-def vdn(db: None) -> Vdn:
-    return Vdn.objects.update_or_create(pk=88, defaults={"name": "Support"})[0]
-
-
 def make_vendor(vdn: Vdn, count: int = 60, **behaviour: Any) -> SweptVendor:
     vendor = SweptVendor(vdn, AT, page_cap=20, **behaviour)
     vendor.data.add(make_row(number * 30) for number in range(count))
@@ -44,12 +39,11 @@ def make_vendor(vdn: Vdn, count: int = 60, **behaviour: Any) -> SweptVendor:
     return vendor
 
 
-def assert_nobody_is_gone() -> None:
+def assert_no_row_is_gone() -> None:
     assert not MirrorVersion.objects.filter(kinds__contains="gone").exists()
 
 
 def test_idle_sweeps_write_nothing(vdn: Vdn) -> None:
-    """M21."""
     vendor = make_vendor(vdn, 20)
     state = MirrorState.objects.get()
     rows = list(MirrorRow.objects.order_by("pk").values())
@@ -61,7 +55,6 @@ def test_idle_sweeps_write_nothing(vdn: Vdn) -> None:
 
 
 def test_second_sweeper_waits_for_the_lease(vdn: Vdn) -> None:
-    """M28."""
     vendor = make_vendor(vdn)
     second = vendor.create_sweeper()
     calls = vendor.calls
@@ -74,7 +67,6 @@ def test_second_sweeper_waits_for_the_lease(vdn: Vdn) -> None:
 
 
 def test_sweeper_that_lost_its_lease_during_a_call_writes_nothing(vdn: Vdn) -> None:
-    """M27."""
     vendor = make_vendor(vdn)
     second = vendor.create_sweeper()
     frozen: list[int] = []
@@ -93,7 +85,7 @@ def test_sweeper_that_lost_its_lease_during_a_call_writes_nothing(vdn: Vdn) -> N
     state = MirrorState.objects.get()
     assert state.epoch == second.leadership.epoch
     assert vendor.sweeper.step() == RETRY_LEADING_S
-    assert_nobody_is_gone()
+    assert_no_row_is_gone()
     assert MirrorRow.objects.get(appoint_id=make_row(30)["appointId"]).agent.account == "117"
     assert MirrorLeaf.objects.filter(as_of__gt=vendor.clock.now).count() == 0
 
@@ -109,7 +101,7 @@ def test_lease_of_a_killed_sweeper_expires(vdn: Vdn) -> None:
 
 @pytest.mark.parametrize("hours", [1, -1])
 def test_sweeps_stay_correct_when_our_clock_jumps(vdn: Vdn, hours: int) -> None:
-    """M30: and the sweeper goes on, another one too."""
+    """Also those of another sweeper afterwards."""
     vendor = make_vendor(vdn)
     vendor.clock.now += hours * HOUR
     vendor.data.remove(make_row(60)["appointId"])
@@ -130,7 +122,6 @@ def test_sweeps_stay_correct_when_our_clock_jumps(vdn: Vdn, hours: int) -> None:
 
 
 def test_sweeps_stay_correct_when_the_vendors_clock_is_off(vdn: Vdn) -> None:
-    """M30."""
     vendor = make_vendor(vdn, clock_offset_ms=600_000)
     vendor.data.remove(make_row(60)["appointId"])
     vendor.run_round()
@@ -156,14 +147,13 @@ def test_offset_of_the_vendors_clock_is_measured(people: Any, vendor: Simulator)
     ],
 )
 def test_day_of_a_clock_change_has_23_or_25_hours(now: datetime, length: int) -> None:
-    """M31."""
     begin, end = intervals.get_day(now, ZoneInfo("Europe/Berlin"))
     assert end.astimezone(UTC) - begin.astimezone(UTC) == timedelta(hours=length)
     assert begin <= now < end
 
 
-def test_restored_backup_fences_off_the_former_leader(vdn: Vdn) -> None:
-    """M42: the leader of before is fenced off, and nothing goes before it is read anew."""
+def test_former_leader_writes_nothing_after_a_restored_backup(vdn: Vdn) -> None:
+    """No row is marked as gone before it is read again."""
     vendor = make_vendor(vdn)
     tables = (MirrorState, MirrorLeaf)
     backup = [each for table in tables for each in table._default_manager.all()]
@@ -178,7 +168,7 @@ def test_restored_backup_fences_off_the_former_leader(vdn: Vdn) -> None:
     MirrorRow.objects.filter(appoint_id=removed).update(phase=Phase.OPEN, gone_by=None)
     MirrorVersion.objects.filter(kinds="gone").delete()
     assert second.step() == RETRY_LEADING_S
-    assert_nobody_is_gone()
+    assert_no_row_is_gone()
     oldest = MirrorLeaf.objects.exclude(begin=None).order_by("as_of")[0].as_of
     assert oldest
     assert vendor.clock.now - oldest > 30 * MINUTE
@@ -188,7 +178,6 @@ def test_restored_backup_fences_off_the_former_leader(vdn: Vdn) -> None:
 
 
 def test_forgotten_number_is_not_mirrored_again(vdn: Vdn) -> None:
-    """M35."""
     vendor = make_vendor(vdn)
     number = make_row(60)["calledNo"]
     MirrorRow.objects.filter(called_no=number).delete()
@@ -202,8 +191,8 @@ def test_forgotten_number_is_not_mirrored_again(vdn: Vdn) -> None:
 def test_sweeper_waits_while_people_use_the_call_budget(
     vdn: Vdn, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A person's calls come out of the same budget, and the mirror waits for what is added to it.
-    Then it goes on at the rate of the budget, also where that of ten minutes was used at once."""
+    """People and the mirror share one budget. When people have used up that of ten minutes, the
+    mirror waits, and then continues at the rate of the budget."""
     vendor = make_vendor(vdn)
     settings.ISALES = settings.ISALES.__class__(base_url="https://vendor.example", access_key="a")
     per_minute = settings.ISALES.calls_per_minute
@@ -234,7 +223,7 @@ def test_unreachable_vendor_is_called_rarely(vdn: Vdn) -> None:
     vendor.before_call = fail
     vendor.run(600)
     assert 3 < len(calls) < 40
-    assert_nobody_is_gone()
+    assert_no_row_is_gone()
     assert MirrorRow.objects.present().count() == 60
 
 
@@ -247,7 +236,7 @@ def test_live_page_is_compared_with_the_mirror(vdn: Vdn) -> None:
     differing = sum(row.appoint_id == make_row(30)["appointId"] for row in page.items)
     now = vendor.clock.now
     assert MirrorState.objects.get().sum_comparisons(now) == (20, 20 - differing)
-    # The last 24 hours, whenever the first comparison was.
+    # Only those of the last 24 hours count.
     compare_live_page(vdn, page, now + timedelta(hours=20))
     state = MirrorState.objects.get()
     assert state.sum_comparisons(now + timedelta(hours=20))[0] == 40

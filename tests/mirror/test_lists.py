@@ -72,7 +72,7 @@ def find_tabs(text: str) -> dict[str, tuple[int, str]]:
 
 @pytest.mark.parametrize("seed", [11, 12])
 def test_every_row_is_in_the_tabs_of_its_state(now: Any, db: None, seed: int) -> None:
-    """The bounds in SQL are those of `get_status`; the states add up to All (M37)."""
+    """The bounds in SQL are those of `get_status`; the states add up to All."""
     rows = make_rows(seed, 300)
     mirror_rows(88, rows, at=NOON - timedelta(seconds=40))
     mirror_rows(88, rows[:-15], at=NOON - timedelta(seconds=20))
@@ -96,7 +96,7 @@ def test_every_row_is_in_the_tabs_of_its_state(now: Any, db: None, seed: int) ->
 def test_count_of_a_tab_is_the_number_of_rows_that_it_opens(
     now: Any, vendor: Simulator, as_role: Any
 ) -> None:
-    """By the links of the page, for random filters and two roles (M36)."""
+    """By the links of the page, for random filters and two roles."""
     mirror_rows(88, make_rows(21, 90), at=NOON)
     asked = [{}, {"type": "2"}, {"q": "an"}, {"code": "00604"}, {"task": "2", "status": "3"}]
     for role in ("supervisor", "agent"):
@@ -167,7 +167,7 @@ def test_old_mirror_replaces_the_live_list_while_the_vendor_is_unavailable(
 
 
 def test_list_as_of_a_past_time_is_what_was_shown_then(vendor: Simulator, as_role: Any) -> None:
-    """M41: names, order, states and counts of that time."""
+    """Names, order, states and counts are those of that time."""
     rows = make_rows(25, 60)
     nine = NOON - timedelta(hours=3)
     with time_machine.travel(nine, tick=False):
@@ -197,7 +197,7 @@ def rows_without_urls(text: str) -> list[dict[str, str]]:
 def test_pages_beyond_the_deepest_offset_repeat_and_miss_nothing(
     now: Any, vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """M39: by the links of the pager, while rows are inserted; then back again."""
+    """By the links of the pager, while rows are inserted; then back again."""
     for module in (mirror, mirror_reader):
         monkeypatch.setattr(module, "DEEPEST_OFFSET", 20)
     monkeypatch.setattr("dashboard.reservations.list_context.DEEPEST_OFFSET", 20)
@@ -228,7 +228,6 @@ def find_link(text: str, rel: str) -> str:
 def test_two_hundred_viewers_cost_no_vendor_call_and_one_count(
     now: Any, db: None, settings: Any
 ) -> None:
-    """M40"""
     mirror_rows(88, make_rows(28, 60), at=NOON)
     scope = create_scope(Role.SUPERVISOR)
     with CaptureQueriesContext(connection) as queries:
@@ -272,7 +271,7 @@ def test_long_list_can_be_sorted_by_its_due_time_only(
 
 
 def test_today_has_every_hour_of_a_day_with_twenty_five_hours(db: None) -> None:
-    """M31: Berlin puts its clocks back on 25 October 2026."""
+    """Berlin puts its clocks back on 25 October 2026."""
     noon = datetime(2026, 10, 25, 11, tzinfo=UTC)
     scope = create_scope(Role.SUPERVISOR)
     scope.vdn.time_zone = "Europe/Berlin"
@@ -323,7 +322,7 @@ def test_part_of_a_number_is_its_beginning_or_its_end(
     client, url = as_role("supervisor"), f"{LIST}?called_no=138"
     assert 'data-source="mirror"' in fetch(client, url)
     monkeypatch.setattr("isales_proxy.reservations.row_filters.MOST_NUMBERS", 2)
-    # So many that it is no search: CC-iSales can be asked, the complete list cannot.
+    # Too many rows: only CC-iSales answers, not the complete list.
     live = fetch(client, url)
     assert 'data-source="live"' in live
     assert "begin or end with these digits" in live
@@ -334,7 +333,7 @@ def test_part_of_a_number_is_its_beginning_or_its_end(
     assert refused.status_code == 422
     assert "begin or end with these digits" in refused.content.decode()
     assert client.get("/api/v1/vdns/88/reservations/?called_no=138&tab=open").status_code == 422
-    # Nor does an old one, which would miss some of them, while CC-iSales is away.
+    # Nor does an old mirror, which would lack some rows, while CC-iSales is away.
     now.move_to(NOON + timedelta(hours=2))
     vendor.faults.add("reset", operation=LIST_RESERVATIONS, times=None)
     assert 'data-source="mirror"' in fetch(client, f"{LIST}?called_no=99138099")
@@ -360,7 +359,7 @@ def test_text_finds_business_results_in_the_rows_of_the_scope(now: Any, db: None
     assert [find(each, "138001") for each in (supervisor, agent, masked)] == [1, 0, 0]
     assert find(masked, texts[0] or "") == 0
     assert find(supervisor, "call", as_of=NOON + timedelta(seconds=1)) == 3
-    # Those that nobody has any more are not kept.
+    # Unused ones are not kept.
     rows[1] |= {"busiResult": "Sold"}
     mirror_rows(88, rows, at=NOON + timedelta(seconds=5))
     assert find(supervisor, "call") == 2
@@ -377,7 +376,7 @@ def test_row_removed_while_a_page_is_read_is_in_neither_count_nor_rows(now: Any,
     written = []
 
     def write_before_undated(execute: Any, sql: str, *others: Any) -> Any:
-        # Rows without a time are read by a statement of their own, the last.
+        # Rows without a time are read last, by a separate statement.
         if "IS NULL" in sql and "LIMIT" in sql and "COUNT(" not in sql and not written:
             written.append(sql)
             mirror_rows(88, rows[:4], at=NOON + timedelta(seconds=5))
@@ -430,7 +429,7 @@ def test_changes_since_the_last_look_are_marked_until_seen(
     seen = client.post(f"{LIST}seen/", {"revision": revision[1], "query": "tab=all"})
     assert (seen.status_code, seen.headers["Location"]) == (303, f"{LIST}?tab=all")
     assert "data-mark" not in fetch(client, tab="all")
-    # What is still to come is not seen already.
+    # Later changes are not marked as seen.
     client.post(f"{LIST}seen/", {"revision": str(2**40)})
     mirror_rows(88, [*rows, *make_rows(35, 2)], at=NOON + timedelta(seconds=5))
     assert "data-mark" in fetch(client, tab="all")
@@ -462,7 +461,7 @@ def test_json_has_the_tabs_and_counts_of_the_page(
 def test_both_databases_show_the_same_pages_and_counts_during_a_sweep(
     vendor: Simulator, tmp_path: Path
 ) -> None:
-    """M36 and M38 on SQLite and PostgreSQL."""
+    """SQLite and PostgreSQL."""
     with embedded(vendor, tmp_path) as site, furnished.postgres(site.env) as (address, _query):
         envs = (site.env, site.env | {"DATABASE_URL": address})
         works = ("walk", "count_while_swept")

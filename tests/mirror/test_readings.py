@@ -29,18 +29,13 @@ from isales_proxy.models.mirror import (
 from tests.support.mirror import AT, MINUTE, make_row, mirror_rows, to_ms
 
 
-@pytest.fixture
-def vdn(db: None) -> Vdn:
-    return Vdn.objects.update_or_create(pk=88, defaults={"name": "Support"})[0]
-
-
 def get_kinds(number: int) -> list[str]:
     versions = MirrorVersion.objects.filter(row__appoint_id=f"{number:030d}")
     return list(versions.order_by("pk").values_list("kinds", flat=True))
 
 
 def check_counts() -> None:
-    """Compare the kept counts with those of the rows."""
+    """Compare the stored counters with the rows."""
     names = ("counted_by", "phase", "agent_key", "task_key", "call_type", "value", "rows")
     counters = MirrorCount.objects.exclude(rows=0).values_list(*names)
     kept = {tuple(key): rows for *key, rows in counters}
@@ -64,7 +59,7 @@ def test_each_change_is_a_version_with_its_kind_and_interval(vdn: Vdn) -> None:
     gone = MirrorVersion.objects.get(kinds="gone")
     assert (gone.after, gone.by) == (AT + 2 * MINUTE, AT + 3 * MINUTE)
     result = MirrorVersion.objects.get(kinds="result")
-    # Read a minute before, as it was.
+    # A minute before, it was read without the result.
     assert (result.after, result.by) == (AT + MINUTE, AT + 2 * MINUTE)
     assert MirrorRow.objects.get(appoint_id=called["appointId"]).phase == Phase.ANSWERED
     check_counts()
@@ -81,7 +76,6 @@ def test_unchanged_rows_are_not_written(vdn: Vdn, django_assert_max_num_queries:
 
 
 def test_older_answer_that_comes_later_changes_nothing(vdn: Vdn) -> None:
-    """M26."""
     mirror_rows(vdn, [make_row(1)], at=AT)
     mirror_rows(vdn, [make_row(1, userAccount="117")], at=AT + 2 * MINUTE)
     leaf = MirrorLeaf.objects.get(kind="time")
@@ -98,7 +92,7 @@ def test_older_answer_that_comes_later_changes_nothing(vdn: Vdn) -> None:
     assert MirrorRow.objects.get().agent.account == "117"
 
 
-def test_answer_of_a_former_leader_is_fenced_off(vdn: Vdn) -> None:
+def test_answer_of_a_former_leader_is_not_applied(vdn: Vdn) -> None:
     mirror_rows(vdn, [make_row(1)], at=AT)
     MirrorState.objects.update(epoch=7)
     outcome = apply_reading(
@@ -113,7 +107,6 @@ def test_answer_of_a_former_leader_is_fenced_off(vdn: Vdn) -> None:
 
 
 def test_renamed_task_writes_no_version(vdn: Vdn) -> None:
-    """M34."""
     rows = [make_row(number) for number in range(30)]
     mirror_rows(vdn, rows, at=AT)
     mirror_rows(vdn, [row | {"taskName": "Winback"} for row in rows], at=AT + MINUTE)
@@ -164,7 +157,6 @@ def test_migration_fills_the_columns_that_readings_fill(vdn: Vdn) -> None:
 
 
 def test_reused_id_is_another_reservation(vdn: Vdn) -> None:
-    """M32."""
     mirror_rows(vdn, [make_row(1)], at=AT)
     other = make_row(1, calledNo="99990000", createTime=to_ms(AT))
     mirror_rows(vdn, [other], at=AT + MINUTE)
@@ -185,7 +177,6 @@ def test_id_twice_in_one_answer_is_two_reservations(vdn: Vdn, order: int) -> Non
 
 
 def test_rows_without_id_keep_their_identity(vdn: Vdn) -> None:
-    """M33."""
     same = {"appointId": None, "calledNo": "66660000", "createTime": to_ms(AT)}
     rows = [make_row(number, **same) for number in (1, 2, 3)]
     mirror_rows(vdn, rows, at=AT)

@@ -1,4 +1,4 @@
-"""M2: random schedules of changes and faults; `make soak` plays thousands."""
+"""Random schedules of changes and faults; `make soak` plays thousands."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.support.mirror_schedules import plan_few_leaves, run_schedule
 
 SEEDS = int(os.environ.get("MIRROR_SEEDS", "300"))
 FIRST_SEED = int(os.environ.get("MIRROR_FIRST_SEED", "0"))
-# Seeds of one test: a test that takes a minute says little while it runs.
+# Seeds of one test: fewer, and each takes less than a minute.
 GROUP = 50
 
 
 @pytest.fixture(autouse=True)
 def _short() -> Iterator[None]:
-    """Plan fewer empty leaves, look less often for what nobody asks, count calls rarely, and know
-    names at once, since the transaction of a test is never committed: a third of the time."""
+    """Take a third of the time: plan fewer empty leaves, idle for longer, count calls rarely, and
+    remember names at once, since the transaction of a test is never committed."""
     with ExitStack() as patches:
         patches.enter_context(mock.patch.object(rounds, "plan_leaves", plan_few_leaves))
         patches.enter_context(mock.patch.object(sweeps, "_MAX_IDLE_S", 4.0))
@@ -34,8 +34,7 @@ def _short() -> Iterator[None]:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("first", range(FIRST_SEED, FIRST_SEED + SEEDS, GROUP))
-def test_mirror_equals_the_vendor_after_random_changes_and_faults(db: None, first: int) -> None:
-    vdn = Vdn.objects.update_or_create(pk=88, defaults={"name": "Support"})[0]
+def test_mirror_equals_the_vendor_after_random_changes_and_faults(vdn: Vdn, first: int) -> None:
     faults = {
         seed: fault
         for seed in range(first, min(first + GROUP, FIRST_SEED + SEEDS))

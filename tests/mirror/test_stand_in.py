@@ -1,4 +1,4 @@
-"""A mirror that is old stands in for a vendor that is away, without a long wait."""
+"""An old mirror replaces the live list while the vendor does not answer, without a long wait."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fetch(client: Client, **parameters: str) -> str:
 def test_list_waits_briefly_for_the_vendor_when_an_old_mirror_can_replace_it(
     clock: Any, vendor: Simulator, as_role: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that hangs is asked once in some seconds, and each time by who wants the live list."""
+    """A hanging vendor is called once in some seconds, and at each request for the live list."""
     monkeypatch.setattr(services, "_FALLBACK_WAIT_S", 0.2)
     rows = make_rows(25, 40)
     mirror_rows(88, rows, at=timezone.now() - timedelta(hours=2))

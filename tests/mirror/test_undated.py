@@ -1,4 +1,4 @@
-"""Rows without a time are looked for in a list that changes while it is paged."""
+"""Search for rows without a time in a list that changes while it is paged."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ FIRST, HIDDEN, LATER = (f"{number:030d}" for number in (3, 25, 45))
 
 
 @pytest.fixture
-def vendor(db: None) -> SweptVendor:
-    """60 rows on three pages, of which one of the first and one of the second has no time."""
-    vdn = Vdn.objects.update_or_create(pk=88, defaults={"name": "Support"})[0]
+def vendor(vdn: Vdn) -> SweptVendor:
+    """60 rows on three pages; one of the first and one of the second page have no time."""
     made = SweptVendor(vdn, AT, page_cap=CAP, order="appointId")
     made.data.add(
         make_row(number, appointTime=to_ms(AT + number * 30 * MINUTE)) for number in range(60)
@@ -33,7 +32,7 @@ def vendor(db: None) -> SweptVendor:
 def test_row_is_not_hidden_by_one_that_lost_its_time_during_the_search(
     vendor: SweptVendor,
 ) -> None:
-    """As many rows as were counted are found, and one of those that were counted is not."""
+    """As many rows are found as were counted, but one of the counted rows is not among them."""
 
     def change(query: ReservationQuery) -> None:
         if query.page == 3 and query.begin is None and query.size == CAP:
@@ -52,7 +51,7 @@ def test_row_is_not_hidden_by_one_that_lost_its_time_during_the_search(
 def test_search_that_finds_too_few_is_not_complete_and_not_repeated_for_an_hour(
     vendor: SweptVendor,
 ) -> None:
-    """The second page has no rows when it is asked for by the search."""
+    """The search gets no rows on the second page."""
     answer, rounds = vendor.list_reservations, lambda: vendor.sweeper.rounds
 
     def list_reservations(query: ReservationQuery) -> Any:
@@ -73,30 +72,29 @@ def test_search_that_finds_too_few_is_not_complete_and_not_repeated_for_an_hour(
         assert (state.round_began_at != began) == again
 
 
-def test_what_is_near_is_read_during_the_search(vendor: SweptVendor) -> None:
-    """Of a list of 43 pages, one in the middle of which has such a row."""
+def test_due_leaves_are_read_during_the_search(vendor: SweptVendor) -> None:
+    """The list has 43 pages, and one in the middle has a row without a time."""
     rows = (
         make_row(number, appointTime=to_ms(AT + timedelta(days=2, seconds=90 * number)))
         for number in range(1000, 1800)
     )
     vendor.data.add(rows)
     vendor.data.move(f"{1400:030d}", None)
-    asked: list[str] = []
+    queries: list[str] = []
 
-    def note(query: ReservationQuery) -> None:
+    def record(query: ReservationQuery) -> None:
         if query.size == CAP:
-            asked.append("range" if query.begin is not None else "page")
+            queries.append("range" if query.begin is not None else "page")
 
     vendor.run_round()
-    vendor.before_call = note
+    vendor.before_call = record
     vendor.run_round()
-    pages = [position for position, kind in enumerate(asked) if kind == "page"]
+    pages = [position for position, kind in enumerate(queries) if kind == "page"]
     assert len(pages) > 40
-    assert "range" in asked[pages[3] : pages[-1]]
+    assert "range" in queries[pages[3] : pages[-1]]
 
 
-def test_column_of_the_range_is_learnt_where_the_first_page_has_no_time(db: None) -> None:
-    vdn = Vdn.objects.update_or_create(pk=88, defaults={"name": "Support"})[0]
+def test_column_of_the_range_is_found_if_the_first_page_has_no_time(vdn: Vdn) -> None:
     vendor = SweptVendor(vdn, AT, page_cap=CAP, order="appointTime", reverse=True)
     vendor.data.add(
         make_row(number, appointTime=to_ms(AT + number * 30 * MINUTE) if number < 40 else None)

@@ -1,5 +1,5 @@
-"""A mirror filled without a vendor: rows in the vendor's spelling, as one complete reading; and a
-sweeper of a simulated vendor without HTTP, by a clock that is moved by hand.
+"""A mirror filled without a vendor, by one complete reading of made rows; and a sweeper with a
+simulated vendor without HTTP and a manual clock.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ AT = datetime(2026, 3, 4, 9, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def to_ms(moment: datetime) -> int:
-    """Return the vendor's milliseconds since 1970."""
-    return round(moment.timestamp() * 1000)
+def to_ms(time: datetime) -> int:
+    """Return a time as the vendor sends it, in milliseconds since 1970."""
+    return round(time.timestamp() * 1000)
 
 
 def make_row(number: int, **fields: Any) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def mirror_rows(
 ) -> ReadingOutcome:
     """Read a whole list into the mirror, and mark it complete at `at` (default: now).
 
-    Called again it is a later reading: `at` must grow. What is missing then is gone. Returns the
+    Another call, with a later `at`, is a later reading: rows missing then are gone. Returns the
     outcome of the reading of all rows with a time.
     """
     now = at or timezone.now()
@@ -109,7 +109,7 @@ def _read(
 
 
 class ManualClock:
-    """Clocks of a sweeper that move only when told, or when something waits."""
+    """Clocks of a sweeper that move only by `advance` and `wait`."""
 
     def __init__(self, now: datetime) -> None:
         self.now, self.monotonic = now, 1000.0
@@ -126,7 +126,7 @@ class ManualClock:
         self.monotonic += seconds
 
     def wait(self, seconds: float) -> bool:
-        """Let time pass; nobody asks for the end."""
+        """Let time pass; there is no request to stop."""
         self.advance(seconds)
         return False
 
@@ -134,8 +134,8 @@ class ManualClock:
 class SweptVendor:
     """A simulated vendor without HTTP, and sweepers of its list.
 
-    Each call takes `CALL_SECONDS` of the clock. `before_call` is called before each answer; what it
-    raises comes in its place.
+    Each call takes `CALL_SECONDS` of the clock. `before_call` is called before each answer; an
+    exception from it replaces the answer.
     """
 
     CALL_SECONDS = 0.1
@@ -173,7 +173,7 @@ class SweptVendor:
         return Page(items=items, total=payload.total, page=query.page, size=query.size)
 
     def run(self, seconds: float, sweeper: Sweeper | None = None) -> None:
-        """Let a sweeper work for so long by the clock."""
+        """Let a sweeper work for some seconds of the clock."""
         end = self.clock.monotonic + seconds
         while self.clock.monotonic < end:
             self.clock.advance((sweeper or self.sweeper).step())
@@ -184,10 +184,10 @@ class SweptVendor:
         began = self.clock.now
         request_whole_round(self.vdn)
         end = self.clock.monotonic + limit
-        works = sweeper or self.sweeper
+        runner = sweeper or self.sweeper
         while self.clock.monotonic < end:
-            self.clock.advance(works.step())
-            if works.is_in_round:
+            self.clock.advance(runner.step())
+            if runner.is_in_round:
                 continue
             state = MirrorState.objects.get(pk=self.vdn.pk)
             ended = state.round_ended_at
@@ -196,12 +196,12 @@ class SweptVendor:
         raise AssertionError("the round has not ended")
 
     def compare(self) -> tuple[set[str], set[str]]:
-        """Return rows that the mirror lacks or shows otherwise, and those it shows in vain."""
+        """Return rows that the mirror lacks or has wrong, and rows that only the mirror has."""
         now_ms = round(self.clock.now.timestamp() * 1000)
-        truth = Counter(_describe(Reservation.parse(row)[0]) for row in self.data.shown(now_ms))
+        listed = Counter(_describe(Reservation.parse(row)[0]) for row in self.data.shown(now_ms))
         rows = MirrorRow.objects.for_vdn(self.vdn).present().select_related("agent", "task")
         shown = Counter(_describe_row(row) for row in rows)
-        return set(truth - shown), set(shown - truth)
+        return set(listed - shown), set(shown - listed)
 
 
 def _describe(record: Reservation) -> str:

@@ -1,4 +1,4 @@
-"""Lists of a mirror, page by page: made rows, and what a person is shown of them on a database."""
+"""Lists of a mirror, page by page: made rows, and which of them a user sees."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from isales_proxy.models import Role, User, Vdn
 from isales_proxy.reservations import services
 from isales_proxy.reservations.pages import ReservationPage
 from isales_proxy.reservations.query import SORT_KEYS, ListQuery, Source, Tab
-from tests.support.mirror import mirror_rows
+from tests.support.mirror import mirror_rows, to_ms
 
 NOON: Final = datetime(2026, 3, 11, 12, 0, tzinfo=UTC)
 NAMES: Final = ("张伟", "李娜", "Zoë", "anna", "Anna", "", None, "Ω", "éric")
@@ -41,7 +41,7 @@ FILTERS: Final[tuple[dict[str, Any], ...]] = (
 
 
 def make_rows(seed: int, count: int, now: datetime = NOON) -> list[dict[str, Any]]:
-    """Make rows in the vendor's spelling: around `now`, with nulls, ties and many alphabets."""
+    """Make rows as the vendor sends them: due around `now`, with nulls, ties and many alphabets."""
     drawn = random.Random(seed)
     rows = []
     for number in range(count):
@@ -53,7 +53,7 @@ def make_rows(seed: int, count: int, now: datetime = NOON) -> list[dict[str, Any
             {
                 "appointId": f"{seed}-{number}",
                 "callType": drawn.choice(("1", "2", None)),
-                "appointTime": None if drawn.random() < 0.08 else _to_ms(due),
+                "appointTime": None if drawn.random() < 0.08 else to_ms(due),
                 "calledNo": f"1380{number % 40:04}{number % 1000:03}",
                 "taskId": drawn.choice(("1", "2", "3", None)),
                 "taskName": None,
@@ -61,10 +61,10 @@ def make_rows(seed: int, count: int, now: datetime = NOON) -> list[dict[str, Any
                 "timeout": drawn.choice((True, False, None)),
                 "userAccount": f"{116 + agent}" if agent < 6 else None,
                 "userName": NAMES[agent] if agent < 6 else None,
-                "beginTime": _to_ms(due) if code or drawn.random() < 0.1 else None,
+                "beginTime": to_ms(due) if code or drawn.random() < 0.1 else None,
                 "failCode": code,
                 "busiResult": drawn.choice((None, "好", "ok", "Ok", "再打")),
-                "createTime": _to_ms(now - timedelta(days=1)),
+                "createTime": to_ms(now - timedelta(days=1)),
             }
         )
         if rows[-1]["taskId"]:
@@ -74,7 +74,7 @@ def make_rows(seed: int, count: int, now: datetime = NOON) -> list[dict[str, Any
 
 
 def create_scope(role: Role, account: str = "") -> Scope:
-    """Create a scope in VDN 88; person and VDN are made where they lack."""
+    """Create a scope in VDN 88, and its user and VDN if they do not exist."""
     vdn, _new = Vdn.objects.get_or_create(
         pk=88, defaults={"name": "Support", "time_zone": "Asia/Shanghai"}
     )
@@ -82,15 +82,15 @@ def create_scope(role: Role, account: str = "") -> Scope:
     return Scope(user.pk, user.username, vdn, role, account)
 
 
-def list_page(scope: Scope, now: datetime, **question: Any) -> ReservationPage:
+def list_page(scope: Scope, now: datetime, **filters: Any) -> ReservationPage:
     """List a page of the mirror at `now`."""
-    query = ListQuery(source=Source.MIRROR, **{"size": 100, **question})
+    query = ListQuery(source=Source.MIRROR, **{"size": 100, **filters})
     return services.list_page(scope=scope, query=query, now=now)
 
 
-def list_all(scope: Scope, **question: Any) -> list[Reservation]:
-    """List all rows of a question to the mirror, as a file has them."""
-    found = services.read_all(scope=scope, query=ListQuery(source=Source.MIRROR, **question))
+def list_all(scope: Scope, **filters: Any) -> list[Reservation]:
+    """List all rows of a query, as a file has them."""
+    found = services.read_all(scope=scope, query=ListQuery(source=Source.MIRROR, **filters))
     return [row for page in found.pages for row in page]
 
 
@@ -114,8 +114,8 @@ def walk(seed: int = 1) -> None:
     print(json.dumps(shown))  # noqa: T201
 
 
-def count_while_swept(least: int = 60, most: int = 5_000) -> None:
-    """Check that a count is the number of rows that it opens while a sweeper commits."""
+def count_while_swept(min_pages: int = 60, max_pages: int = 5_000) -> None:
+    """Check that counts equal the rows of their lists while a sweeper commits."""
     stop = threading.Event()
     rows = make_rows(2, 120)
     mirror_rows(88, [*rows], at=NOON)
@@ -136,8 +136,8 @@ def count_while_swept(least: int = 60, most: int = 5_000) -> None:
     sweeper = threading.Thread(target=sweep)
     sweeper.start()
     try:
-        for asked in range(most):
-            if asked >= least and len(revisions) > 3:
+        for number in range(max_pages):
+            if number >= min_pages and len(revisions) > 3:
                 break
             tab, filters = drawn.choice(list(Tab)), drawn.choice(FILTERS)
             page = list_page(scope, NOON, tab=tab, **filters)
@@ -155,7 +155,3 @@ def count_while_swept(least: int = 60, most: int = 5_000) -> None:
 
 def _list_ids(page: ReservationPage) -> list[str | None]:
     return [row.appoint_id for row in page.rows]
-
-
-def _to_ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)

@@ -1,4 +1,4 @@
-"""Random schedules for the mirror: a vendor of random habits whose rows change between any two
+"""Random schedules for the mirror: a vendor with random behaviour whose rows change between any two
 calls, and what must be true of the mirror afterwards.
 """
 
@@ -26,7 +26,7 @@ from isales_proxy.simulator.reservations import Row
 from tests.support.mirror import AT, MINUTE, SweptVendor, make_row, to_ms
 
 _ROWS: Final = 14
-_MOST_REMOVED: Final = 6
+_MAX_REMOVED: Final = 6
 _BUSY_SECONDS: Final = 17
 _KINDS: Final = {"moved": "move", "handed-over": "hand_over", "result": "finish", "gone": "remove"}
 
@@ -40,7 +40,7 @@ def run_schedule(vdn: Vdn, seed: int) -> str:
 
 
 def plan_few_leaves(vdn_id: int, now: datetime, floor: datetime) -> list[MirrorLeaf]:
-    """Plan what the mirror does, less the far ranges."""
+    """Plan the leaves of a new mirror without the far ranges."""
     leaves = plan_leaves(vdn_id, now, floor)
     timed = [leaf for leaf in leaves if leaf.begin is not None]
     timed[2].end = timed[3].begin
@@ -78,7 +78,7 @@ class _Schedule:
             total=rng.choice(["true", "text"]),
         )
         self._events: dict[tuple[str, str], list[datetime]] = defaultdict(list)
-        self._living: list[str] = []
+        self._present: list[str] = []
         self._removed: list[list[Row]] = []
         self._made = 0
         self._removals = 0
@@ -89,15 +89,15 @@ class _Schedule:
         self._vendor.before_call = self._before_call
 
     def play(self) -> None:
-        """Let the sweeper work while rows change, then make one round in quiet."""
+        """Let the sweeper work while rows change, then make one round without changes."""
         vendor = self._vendor
         vendor.run_round()
         vendor.run(_BUSY_SECONDS)
         vendor.before_call = lambda _query: None
         vendor.run_round()
         for _each in range(4):
-            # Rows without a time in an order that is another one at each call take longer; so do
-            # rows of whose number there are too many to ask for: two rounds must miss them.
+            # More rounds are needed for rows without a time if the order differs at each call, and
+            # for missing rows whose number has more rows than a page: two rounds must miss them.
             wanted = vendor.sweeper.missing.wanted_round
             state = MirrorState.objects.get(pk=vendor.vdn.pk)
             if state.round_complete and wanted is None:
@@ -106,14 +106,14 @@ class _Schedule:
             vendor.run_round()
 
     def find_fault(self) -> str:
-        """Compare the mirror with the vendor, and each version with what has happened."""
+        """Compare the mirror with the vendor, and each version with the changes that were made."""
         lacking, surplus = self._vendor.compare()
         if lacking or surplus:
             return f"lacks {lacking}, shows {surplus}"
         versions = MirrorVersion.objects.filter(vdn=self._vendor.vdn).select_related("row")
         for version in versions:
             if "returned" in version.kinds:
-                # What else has changed did so before it went, or while it was away.
+                # Its other changes happened before it went, or while it was gone.
                 continue
             for kind in version.kinds.split(","):
                 event = _KINDS.get(kind)
@@ -136,7 +136,7 @@ class _Schedule:
     def _change(self) -> None:
         rng = self._rng
         changes = [self._insert, self._move, self._move, self._move, self._hand_over, self._finish]
-        if self._removals < _MOST_REMOVED:
+        if self._removals < _MAX_REMOVED:
             changes += [self._remove, self._remove]
         if self._removed:
             changes += [self._put_back]
@@ -151,21 +151,21 @@ class _Schedule:
             createTime=to_ms(AT - timedelta(days=1)) + self._rng.randint(0, 10**7),
             userAccount=self._rng.choice(["116", "117", None]),
         )
-        if len(self._living) < 2 * _ROWS:
+        if len(self._present) < 2 * _ROWS:
             self._vendor.data.add([row])
-            self._living.append(row["appointId"])
+            self._present.append(row["appointId"])
 
     def _draw_time(self) -> int | None:
         rng = self._rng
         if rng.random() < 0.08:
             return None
         if rng.random() < 0.3:
-            # On a second on which leaves are cut, or a little beside it.
+            # At a second where leaves are cut, or a little before or after it.
             return to_ms(AT) + rng.choice([-1, 0, 1]) * 3_600_000 + rng.choice([-1, 0, 1, 999])
         return to_ms(AT) + rng.randint(-3 * 86_400_000, 5 * 86_400_000)
 
     def _pick(self) -> str | None:
-        return self._rng.choice(self._living) if self._living else None
+        return self._rng.choice(self._present) if self._present else None
 
     def _move(self) -> None:
         if (key := self._pick()) is not None:
@@ -185,16 +185,16 @@ class _Schedule:
             self._note(key, "finish")
 
     def _remove(self) -> None:
-        if len(self._living) > 3 and (key := self._pick()) is not None:
+        if len(self._present) > 3 and (key := self._pick()) is not None:
             self._removed.append(self._vendor.data.remove(key))
-            self._living.remove(key)
+            self._present.remove(key)
             self._removals += 1
             self._note(key, "remove")
 
     def _put_back(self) -> None:
         rows = self._removed.pop(self._rng.randrange(len(self._removed)))
         self._vendor.data.add_rows(rows)
-        self._living.append(rows[0].text("appointId"))
+        self._present.append(rows[0].text("appointId"))
 
     def _note(self, key: Any, event: str) -> None:
         self._events[key, event].append(self._vendor.clock.now)

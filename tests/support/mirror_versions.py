@@ -1,4 +1,4 @@
-"""Rows of the mirror in tests, made one version at a time: exact intervals, no sweep."""
+"""Rows of the mirror made one version at a time, with exact intervals and without a sweep."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SHARED = tuple(field.name for field in MirroredFields._meta.local_fields)
 
 
 def minute(count: float) -> datetime:
-    """The time `count` minutes after START."""
+    """Return the time `count` minutes after START."""
     return START + timedelta(minutes=count)
 
 
@@ -42,7 +42,7 @@ def write_version(
     task: str | None = "1106025109",
     **fields: Any,
 ) -> MirrorRow:
-    """Write a new version of a row, or with row None its first one."""
+    """Write a new version of a row; with row None, the first version of a new one."""
     state, _made = MirrorState.objects.get_or_create(vdn_id=vdn_id)
     state.revision += 1
     state.revised_at = by
