@@ -42,14 +42,10 @@ class Leadership:
             return True
         ours = MirrorState.objects.filter(pk=self._vdn_id, epoch=self.epoch, enabled=True)
         if not ours.update(lease_until=self._clock() + LEASE, holder=self._holder):
-            self.drop()
+            self.epoch = None
             return False
         self._renewed_at = self._monotonic()
         return True
-
-    def drop(self) -> None:
-        """Stop leading without a write to the database: another process leads."""
-        self.epoch = None
 
     def release(self) -> None:
         """End the lease, so that another process can take it at once."""

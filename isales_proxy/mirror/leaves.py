@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
@@ -43,6 +44,10 @@ _TIME_ERROR: Final = timedelta(seconds=1)
 _MAX_WRONG_TOTALS: Final = 2
 
 
+# An answer that proves nothing about rows that it lacks; its own rows are right all the same.
+_incomplete = partial(LeafAnswer, complete=False)
+
+
 class LeafReader:
     """Reads leaves. `clock` returns aware UTC; `fetch` raises ISalesError; `list_accounts` returns
     the agents of the rows that the mirror has in a leaf."""
@@ -68,7 +73,7 @@ class LeafReader:
         page = self._fetch(query)
         rows, cap = page.items, self.facts.page_cap
         if not self._is_in_range(leaf, rows):
-            return _doubt((), sent_at, RoundReason.OUTSIDE_RANGE)
+            return _incomplete((), sent_at, reason=RoundReason.OUTSIDE_RANGE)
         if self.facts.totals_wrong:
             return self._read_without_total(leaf, rows, sent_at)
         distinct = count_distinct(page)
@@ -77,9 +82,9 @@ class LeafReader:
         if len(rows) >= cap:
             if leaf.kind == LeafKind.AGENT or _is_narrowest(leaf):
                 return self._read_in_parts(leaf, query, page, sent_at)
-            return _doubt(rows, sent_at, RoundReason.CROWDED_PART, total=page.total)
+            return _incomplete(rows, sent_at, reason=RoundReason.CROWDED_PART, total=page.total)
         if distinct < page.total:
-            return _doubt(rows, sent_at, RoundReason.ROW_TWICE)
+            return _incomplete(rows, sent_at, reason=RoundReason.ROW_TWICE)
         self._wrong_totals = 0
         return LeafAnswer(rows, sent_at, total=len(rows))
 
@@ -110,11 +115,11 @@ class LeafReader:
             more = self._fetch(replace(query, page=2, size=len(rows))).items
             if any(row.appoint_id not in known for row in more):
                 self.facts = replace(self.facts, page_cap=len(rows))
-                return _doubt(rows, sent_at, RoundReason.CROWDED_PART, total=page.total)
+                return _incomplete(rows, sent_at, reason=RoundReason.CROWDED_PART, total=page.total)
         self._wrong_totals += 1
         if self._wrong_totals >= _MAX_WRONG_TOTALS:
             self.facts = replace(self.facts, totals_wrong=True)
-        return _doubt(rows, sent_at, RoundReason.WRONG_TOTAL, retry_after=_MIN_DISTANCE)
+        return _incomplete(rows, sent_at, reason=RoundReason.WRONG_TOTAL, retry_after=_MIN_DISTANCE)
 
     def _read_without_total(
         self, leaf: MirrorLeaf, rows: tuple[Reservation, ...], sent_at: datetime
@@ -122,9 +127,9 @@ class LeafReader:
         """Accept an answer with a wrong total as complete if an earlier one had the same rows."""
         if len(rows) >= self.facts.page_cap:
             if _is_narrowest(leaf):
-                return _doubt(rows, sent_at, RoundReason.CROWDED_SECOND)
+                return _incomplete(rows, sent_at, reason=RoundReason.CROWDED_SECOND)
             total = max(2 * len(rows), 2)
-            return _doubt(rows, sent_at, RoundReason.CROWDED_PART, total=total)
+            return _incomplete(rows, sent_at, reason=RoundReason.CROWDED_PART, total=total)
         ids = frozenset(row.appoint_id or repr(row.create_time) for row in rows)
         former = self._former.get(leaf.pk)
         is_same = former is not None and former[1] == ids
@@ -133,7 +138,7 @@ class LeafReader:
             return LeafAnswer(rows, sent_at, total=len(rows))
         if former is None or not is_same or former[0] > sent_at:
             self._former[leaf.pk] = sent_at, ids
-        return _doubt(rows, sent_at, RoundReason.READ_ONCE, retry_after=_MIN_DISTANCE)
+        return _incomplete(rows, sent_at, reason=RoundReason.READ_ONCE, retry_after=_MIN_DISTANCE)
 
     def _read_in_parts(
         self, leaf: MirrorLeaf, query: ReservationQuery, first: Page[Reservation], sent_at: datetime
@@ -144,19 +149,7 @@ class LeafReader:
         rows = tuple(parts.rows.values())
         if is_whole:
             return LeafAnswer(rows, sent_at, total=len(rows))
-        return _doubt(rows, sent_at, RoundReason.CROWDED_SECOND)
-
-
-def _doubt(
-    rows: tuple[Reservation, ...],
-    sent_at: datetime,
-    reason: RoundReason,
-    *,
-    total: int = 0,
-    retry_after: timedelta | None = None,
-) -> LeafAnswer:
-    """Return an answer that is not complete; its rows are right all the same."""
-    return LeafAnswer(rows, sent_at, False, total, reason, retry_after)
+        return _incomplete(rows, sent_at, reason=RoundReason.CROWDED_SECOND)
 
 
 class _PartReader:

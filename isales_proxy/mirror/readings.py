@@ -54,8 +54,6 @@ class ReadingOutcome:
 
     applied: bool = False
     fenced: bool = False
-    appeared: int = 0
-    changed: int = 0
     missing: list[MirrorRow] = field(default_factory=list)
     answered: frozenset[str] = frozenset()
     stored_rows: int = 0
@@ -134,7 +132,7 @@ class _Comparison:
             if (found := stored.get(key)) is None or found[1] or found[0] != record.fingerprint
         ]
         if different:
-            self._compare(answered, different, keys, outcome)
+            self._compare(answered, different, keys)
         missed = stored.keys() - answered.keys()
         if missed and self._answer.complete:
             outcome.missing = self._mark_missing(missed)
@@ -171,7 +169,6 @@ class _Comparison:
         answered: dict[str, KeyedRecord],
         different: list[str],
         keys: names.NameKeys,
-        outcome: ReadingOutcome,
     ) -> None:
         rows = MirrorRow.objects.for_vdn(self._vdn_id).filter(key__in=different)
         stored = {row.key: row for row in rows}
@@ -201,13 +198,11 @@ class _Comparison:
                 "observed_at": self._sent_at,
             }
             if row is None:
-                outcome.appeared += 1
                 row = MirrorRow(vdn_id=self._vdn_id, key=key)
                 self._writes.add(row, fields, after=self._last_read, by=self._now)
             elif not self._is_newer(row):
                 continue
             elif row.phase == Phase.GONE or bytes(row.fingerprint) != keyed.fingerprint:
-                outcome.changed += 1
                 fields |= dict.fromkeys(("missed_at", "gone_after", "gone_by"))
                 fields["unconfirmed"] = False
                 after = self._find_last_known(row)

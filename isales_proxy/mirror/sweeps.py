@@ -111,8 +111,7 @@ class Sweeper:
             log.warning("mirror_not_written", vdn=self.vdn.pk, error=type(error).__name__)
         # A restored database may lack names that were seen written.
         names.clear_memory()
-        self.leadership.drop()
-        self._epoch = None
+        self.leadership.epoch = self._epoch = None
         return RETRY_LEADING_S
 
     @property
