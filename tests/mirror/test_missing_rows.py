@@ -111,7 +111,7 @@ def test_moved_row_is_never_gone(vdn: Vdn, filter_: str, target: int | None) -> 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_undated_rows_are_a_leaf_of_their_own(vdn: Vdn, first: bool) -> None:
-    """Whether they are the first or the last of the list."""
+    """They are the first or the last rows of the list."""
     vendor = make_vendor(vdn, order="appointTime", reverse=first)
     undated = [make_row(number, appointTime=None) for number in range(700, 745)]
     vendor.data.add(undated)
