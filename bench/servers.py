@@ -164,11 +164,11 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
 import django
 django.setup()
 from django.core.management import call_command
-from isales_proxy.management.static import Stamp
-stamp = Stamp.now()
-if not stamp.is_there():
+from isales_proxy.management.commands.run_stack import CollectedState
+state = CollectedState.compute()
+if not state.is_current():
     call_command("collectstatic", interactive=False, clear=True, verbosity=0)
-    stamp.leave()
+    state.save()
 """
 
 

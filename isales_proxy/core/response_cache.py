@@ -1,5 +1,5 @@
-"""Identical questions share one answer: fresh ones from the cache, simultaneous ones from one call,
-and the last good one while the vendor is away.
+"""Identical queries share one response: a fresh one comes from the cache, simultaneous queries cost
+one call, and the last good response is served while the vendor is unavailable.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,27 +24,22 @@ from isales_proxy.client.errors import ISalesError, Throttled, TimedOut, Unreach
 
 T = TypeVar("T")
 Source = Literal["live", "cache", "stale"]
-# Asks the vendor; is told how many seconds are left for it.
+# Calls the vendor; the argument is the time left for it, in seconds.
 Fetch = Callable[[float], T]
 
-# A person who sees this answer knows that the vendor is away and how old it is.
-AWAY: Final = (Unreachable, TimedOut, Throttled)
-_POLL_SECONDS: Final = 0.05
-_STILL_UNDER_WAY: Final = "An identical question is still under way."
+# After one of these an older response may be served, marked with its age.
+UNAVAILABLE_ERRORS: Final = (Unreachable, TimedOut, Throttled)
+_POLL_S: Final = 0.05
+_STILL_RUNNING: Final = "An identical question is still under way."
 
 
 def hash_key(text: str) -> str:
-    """`text` as part of a cache key: keys are seen by operators, and questions hold numbers."""
-    return hash_keys((text,))[0]
+    """Return a keyed hash of a text, for use in a cache key.
 
-
-def hash_keys(texts: Iterable[str]) -> list[str]:
-    """Each of these texts as `hash_key` gives it."""
+    Operators see cache keys, and queries contain phone numbers.
+    """
     secret = _hash_secret(settings.SECRET_KEY)
-    return [
-        hashlib.blake2b(text.encode("utf-8", "replace"), key=secret, digest_size=20).hexdigest()
-        for text in texts
-    ]
+    return hashlib.blake2b(text.encode("utf-8", "replace"), key=secret, digest_size=20).hexdigest()
 
 
 @lru_cache(maxsize=8)
@@ -54,8 +49,8 @@ def _hash_secret(secret: str) -> bytes:
 
 @dataclass(frozen=True)
 class CachedResponse(Generic[T]):
-    """A value, when the vendor gave it (aware UTC), where this reader has it from, and the error
-    that made us fall back to it (only with source "stale")."""
+    """A value and when the vendor returned it (aware UTC). `error` is why an older value is served,
+    only with source "stale"."""
 
     value: T
     as_of: datetime
@@ -64,22 +59,24 @@ class CachedResponse(Generic[T]):
 
 
 @dataclass(frozen=True)
-class _Kept(Generic[T]):
+class _Entry(Generic[T]):
     value: T
-    at: float
+    stored_at: float
 
 
 @dataclass
 class _Flight(Generic[T]):
-    patience: float  # seconds that the one who asks has
-    answer: Future[_Kept[T]] = field(default_factory=Future)
+    """A call in progress. Its leader waits at most `max_wait_s`."""
+
+    max_wait_s: float
+    entry: Future[_Entry[T]] = field(default_factory=Future)
 
 
 class ResponseCache(Generic[T]):
-    """A cache of answers under one prefix.
+    """A cache of responses under one prefix.
 
-    All in seconds: `fresh` is how long an answer serves identical questions, `keep` how long it may
-    stand in while the vendor is away, `patience` how long a question waits for an identical one.
+    All in seconds: `fresh` is how long a response serves identical queries, `keep` how long it may
+    be served while the vendor is unavailable, `max_wait_s` how long a query may take altogether.
     """
 
     def __init__(
@@ -96,104 +93,108 @@ class ResponseCache(Generic[T]):
         self._flights: dict[str, _Flight[T]] = {}
 
     def get_or_fetch(
-        self, key: str, fetch: Fetch[T], *, fresh: float, patience: float
+        self, key: str, fetch: Fetch[T], *, fresh: float, max_wait_s: float
     ) -> CachedResponse[T]:
-        """The answer to `key`, from the cache or by `fetch`.
+        """Return the response for `key`, from the cache or by `fetch`.
 
-        Raises what `fetch` raised, unless the vendor is away and an older answer is kept.
+        Raises what `fetch` raised, unless the vendor is unavailable and an older response is kept.
         """
         name = f"{self._prefix}:{key}"
-        kept = self._fresh(name, fresh)
-        if kept is not None:
-            return self._answer(kept, "cache")
+        entry = self._get_fresh(name, fresh)
+        if entry is not None:
+            return self._respond(entry, "cache")
         try:
-            kept, source = self._share(name, fetch, fresh=fresh, patience=patience)
-        except AWAY as error:
+            entry, source = self._share(name, fetch, fresh=fresh, max_wait_s=max_wait_s)
+        except UNAVAILABLE_ERRORS as error:
             old = caches["answers"].get(name)
             if old is None:
                 raise
-            return self._answer(old, "stale", error)
-        return self._answer(kept, source)
+            return self._respond(old, "stale", error)
+        return self._respond(entry, source)
 
-    def last(self, key: str) -> CachedResponse[T] | None:
-        """The last answer to `key` that is still kept, however old; asks nobody."""
-        kept: _Kept[T] | None = caches["answers"].get(f"{self._prefix}:{key}")
-        return self._answer(kept, "cache") if kept else None
+    def get_last(self, key: str) -> CachedResponse[T] | None:
+        """Return the last response for `key` that is still kept, however old, without a call."""
+        entry: _Entry[T] | None = caches["answers"].get(f"{self._prefix}:{key}")
+        return self._respond(entry, "cache") if entry else None
 
     def _share(
-        self, name: str, fetch: Fetch[T], *, fresh: float, patience: float
-    ) -> tuple[_Kept[T], Source]:
-        give_up, left = self._clock() + patience, patience
+        self, name: str, fetch: Fetch[T], *, fresh: float, max_wait_s: float
+    ) -> tuple[_Entry[T], Source]:
+        """Lead the call of this process, or follow the one in progress."""
+        deadline, left = self._clock() + max_wait_s, max_wait_s
         while True:
             with self._lock:
                 flight = self._flights.get(name)
                 leads = flight is None
                 if flight is None:
-                    flight = self._flights[name] = _Flight(patience)
+                    flight = self._flights[name] = _Flight(max_wait_s)
             if leads:
                 break
             try:
                 return self._follow(flight, left), "cache"
             except TimedOut:
-                # Who asked may have been in more of a hurry.
-                left = give_up - self._clock()
-                if flight.patience >= patience or left <= 0:
+                # The leader may have had less time than this query has.
+                left = deadline - self._clock()
+                if flight.max_wait_s >= max_wait_s or left <= 0:
                     raise
         try:
             try:
-                kept, source = self._lead(name, fetch, fresh=fresh, patience=left)
+                entry, source = self._lead(name, fetch, fresh=fresh, max_wait_s=left)
             finally:
                 with self._lock:
                     del self._flights[name]
         except BaseException as error:
-            flight.answer.set_exception(error)
+            flight.entry.set_exception(error)
             raise
-        flight.answer.set_result(kept)
-        return kept, source
+        flight.entry.set_result(entry)
+        return entry, source
 
     @staticmethod
-    def _follow(flight: _Flight[T], patience: float) -> _Kept[T]:
+    def _follow(flight: _Flight[T], max_wait_s: float) -> _Entry[T]:
         try:
-            return flight.answer.result(patience)
+            return flight.entry.result(max_wait_s)
         except TimeoutError:
-            raise TimedOut(_STILL_UNDER_WAY) from None
+            raise TimedOut(_STILL_RUNNING) from None
 
     def _lead(
-        self, name: str, fetch: Fetch[T], *, fresh: float, patience: float
-    ) -> tuple[_Kept[T], Source]:
-        """Fetch as the only one of this process, and of all processes where they share a cache."""
-        turn, mine = f"{name}:turn", uuid.uuid4().hex
+        self, name: str, fetch: Fetch[T], *, fresh: float, max_wait_s: float
+    ) -> tuple[_Entry[T], Source]:
+        """Fetch under a lock that all processes with a shared cache respect."""
+        lock_name, token = f"{name}:lock", uuid.uuid4().hex
         shared = not isinstance(caches["answers"], LocMemCache)
-        give_up = self._clock() + patience
-        left = patience
+        deadline = self._clock() + max_wait_s
+        left = max_wait_s
         try:
             while True:
-                has_turn = not shared or caches["answers"].add(turn, mine, math.ceil(patience))
-                # Looked for with the turn: an answer may have come since the first look.
-                kept = self._fresh(name, fresh)
-                if kept is not None:
-                    return kept, "cache"
-                if has_turn:
+                locked = not shared or caches["answers"].add(
+                    lock_name, token, math.ceil(max_wait_s)
+                )
+                # After the lock: another process may have stored a response since the first look.
+                entry = self._get_fresh(name, fresh)
+                if entry is not None:
+                    return entry, "cache"
+                if locked:
                     break
-                time.sleep(_POLL_SECONDS)
-                left = give_up - self._clock()
+                time.sleep(_POLL_S)
+                left = deadline - self._clock()
                 if left <= 0:
-                    raise TimedOut(_STILL_UNDER_WAY)
-            kept = _Kept(fetch(left), self._clock())
-            caches["answers"].set(name, kept, self._keep)
+                    raise TimedOut(_STILL_RUNNING)
+            entry = _Entry(fetch(left), self._clock())
+            caches["answers"].set(name, entry, self._keep)
         finally:
-            # A turn that ran out may be another's by now.
-            if shared and caches["answers"].get(turn) == mine:
-                caches["answers"].delete(turn)
-        return kept, "live"
+            # A lock that expired may belong to another process by now.
+            if shared and caches["answers"].get(lock_name) == token:
+                caches["answers"].delete(lock_name)
+        return entry, "live"
 
-    def _fresh(self, name: str, fresh: float) -> _Kept[T] | None:
-        kept: _Kept[T] | None = caches["answers"].get(name)
-        if kept is None or not 0 <= self._clock() - kept.at < fresh:
+    def _get_fresh(self, name: str, fresh: float) -> _Entry[T] | None:
+        entry: _Entry[T] | None = caches["answers"].get(name)
+        if entry is None or not 0 <= self._clock() - entry.stored_at < fresh:
             return None
-        return kept
+        return entry
 
-    def _answer(
-        self, kept: _Kept[T], source: Source, error: ISalesError | None = None
+    def _respond(
+        self, entry: _Entry[T], source: Source, error: ISalesError | None = None
     ) -> CachedResponse[T]:
-        return CachedResponse(kept.value, datetime.fromtimestamp(kept.at, UTC), source, error)
+        as_of = datetime.fromtimestamp(entry.stored_at, UTC)
+        return CachedResponse(entry.value, as_of, source, error)

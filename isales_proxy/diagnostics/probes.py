@@ -20,7 +20,7 @@ from isales_proxy.client.errors import BadAnswer, CredentialsRefused, Refused
 from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import Reservation
-from isales_proxy.core.response_cache import AWAY
+from isales_proxy.core.response_cache import UNAVAILABLE_ERRORS
 from isales_proxy.diagnostics.report import Answer, Fact, Section, Text, fill
 
 MAX_CALLS: Final = 10
@@ -80,7 +80,7 @@ class _Budget:
         self.calls += 1
         try:
             return self._fetch(query=query, deadline=seconds)
-        except (*AWAY, CredentialsRefused) as error:
+        except (*UNAVAILABLE_ERRORS, CredentialsRefused) as error:
             self._most = self.calls
             raise _Stopped from error
 

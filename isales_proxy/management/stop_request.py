@@ -1,7 +1,6 @@
-"""A request to stop that signal handlers may make: they take no lock.
+"""A stop request that is safe to make in signal handlers, since it takes no lock.
 
-`threading.Event.set` takes one, and a second signal in the middle of it would wait for ever for the
-first, on the same thread.
+`threading.Event.set` takes a lock: a second signal during it would deadlock on the same thread.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """Made once, by a signal or by hand, and waited for by one thread or more.
+    """A stop request, made once; any number of threads may wait for it.
 
-    The byte in the pipe is never read, so that whoever waits later is woken at once.
+    The byte in the pipe is never read, so that later waits return at once.
     """
 
     def __init__(self) -> None:
@@ -30,36 +29,36 @@ class StopRequest:
         os.set_blocking(self._writer, False)
 
     def make(self, _number: int = 0, _frame: FrameType | None = None) -> None:
-        """Ask for the end; fit to be a signal handler, however many signals come at once."""
+        """Request the stop. Can be used as a signal handler."""
         self._made = True
-        # A full pipe wakes everybody, too.
+        # A full pipe wakes the waiting threads as well.
         with suppress(OSError):
             os.write(self._writer, b"\0")
 
     def is_made(self) -> bool:
-        """Tell whether the end was asked for."""
+        """Return True once the stop was requested."""
         return self._made
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the end is asked for, at most so many seconds; gives whether it was."""
+        """Wait for the request, at most `seconds`; return whether it was made."""
         if not self._made:
             select.select([self._reader], [], [], seconds)
         return self._made
 
     def on_signals(self, numbers: Iterable[signal.Signals] = STOPPING) -> None:
-        """Have these signals ask for the end."""
-        # The interpreter restores the default at its very end, where a late one would kill it.
+        """Request the stop on these signals."""
+        # Python restores the default handlers at its exit, where a late signal would kill it.
         atexit.register(ignore_signals, numbers)
         for number in numbers:
             signal.signal(number, self.make)
 
     def close(self) -> None:
-        """Let go of the pipe; what was asked for stays known."""
+        """Close the pipe; `is_made` still works."""
         os.close(self._reader)
         os.close(self._writer)
 
 
 def ignore_signals(numbers: Iterable[signal.Signals] = STOPPING) -> None:
-    """Ignore further requests of a process that is ending already."""
+    """Ignore these signals in a process that is already stopping."""
     for number in numbers:
         signal.signal(number, signal.SIG_IGN)

@@ -64,7 +64,7 @@ def list_tasks(*, scope: Scope) -> TaskList:
         return tuple(dict.fromkeys(task.service_id for task in tasks if task.service_id))
 
     answer = _answers.get_or_fetch(
-        _get_cache_key(scope), fetch, fresh=FRESH_SECONDS, patience=deadline
+        _get_cache_key(scope), fetch, fresh=FRESH_SECONDS, max_wait_s=deadline
     )
     names = directory.get_known_names(scope=scope).tasks
     rows = tuple(Task(ident, names.get(ident, "")) for ident in answer.value)
@@ -80,7 +80,7 @@ def get_known_tasks(*, scope: Scope) -> dict[str, str]:
     names = directory.get_known_names(scope=scope).tasks
     if not scope.can(Permission.SEE_OUTBOUND):
         return names
-    last = _answers.last(_get_cache_key(scope))
+    last = _answers.get_last(_get_cache_key(scope))
     return dict.fromkeys(last.value, "") | names if last else names
 
 
@@ -91,7 +91,7 @@ def is_listed(*, scope: Scope, service_id: str, seen: bool) -> bool | None:
     `seen` elsewhere. Raises PermissionMissing.
     """
     scope.require(Permission.SEE_OUTBOUND)
-    last = _answers.last(_get_cache_key(scope))
+    last = _answers.get_last(_get_cache_key(scope))
     if last and service_id in last.value:
         return True
     if not last and (seen or get_name(scope=scope, service_id=service_id)):

@@ -29,11 +29,10 @@ from isales_proxy.client.page import Page, iter_pages
 from isales_proxy.client.queries import CALLED_NUMBER, MAX_PAGE, MAX_PAGE_SIZE, ReservationQuery
 from isales_proxy.client.records import Reservation
 from isales_proxy.core.response_cache import (
-    AWAY,
+    UNAVAILABLE_ERRORS,
     CachedResponse,
     ResponseCache,
     hash_key,
-    hash_keys,
 )
 from isales_proxy.mirror import forgetting
 from isales_proxy.models import MirrorState
@@ -211,7 +210,7 @@ def fetch_one(
     try:
         found = _find_on_page(scope, appoint_id, by_number, max_wait_s) if by_number else None
         return found or _find_on_page(scope, appoint_id, query, max_wait_s)
-    except AWAY as error:
+    except UNAVAILABLE_ERRORS as error:
         return replace(own, error=error) if own else None
 
 
@@ -304,7 +303,7 @@ def _fetch(
         hash_key(f"{scope.vdn.pk}|{query.key()}"),
         call_vendor,
         fresh=settings.ISALES.page_cache_seconds,
-        patience=min(max_wait_s or longest_s, longest_s),
+        max_wait_s=min(max_wait_s or longest_s, longest_s),
     )
     page = _drop_forgotten(scope, response.value)
     if page is not response.value:
@@ -351,7 +350,7 @@ def _cache_rows(scope: Scope, response: CachedResponse[Page[Reservation]]) -> No
                 new[vdn_id, ident] = FoundReservation(row, as_of)
     if not new:
         return
-    keys = hash_keys([ident for _vdn_id, ident in new])
+    keys = [hash_key(ident) for _vdn_id, ident in new]
     caches["rows"].set_many(
         {f"{vdn_id}:{key}": found for key, found in zip(keys, new.values(), strict=True)},
         _CACHE_S,

@@ -21,7 +21,7 @@ from isales_proxy.client.page import Page
 from isales_proxy.client.queries import ReservationQuery
 from isales_proxy.client.records import SUCCESS_CODES, Reservation
 from isales_proxy.core.redis_cache import ForgivingRedisCache
-from isales_proxy.core.response_cache import AWAY
+from isales_proxy.core.response_cache import UNAVAILABLE_ERRORS
 from isales_proxy.mirror import sweeps
 from isales_proxy.mirror.row_keys import shorten_key
 from isales_proxy.models import AuditAction, Phase, User
@@ -162,7 +162,7 @@ def _fetch_available_page(
     """Fetch a page that the mirror can replace; None while the vendor is unavailable."""
     try:
         found = _fetch_live_page(scope, query, max_wait_s)
-    except AWAY:
+    except UNAVAILABLE_ERRORS:
         found = None
     if found is not None and found.error is None:
         return found
@@ -237,7 +237,7 @@ def read_all(
                 found = live.read_exact_number(scope=scope, query=query)
             else:
                 found = live.read_all(scope=scope, query=query, pages_ahead=pages_ahead)
-        except AWAY:
+        except UNAVAILABLE_ERRORS:
             if coverage is None or not _can_replace_vendor(scope, coverage, list_query):
                 raise
             found = mirror.read_all(scope=scope, query=list_query, now=now)

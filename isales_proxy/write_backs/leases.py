@@ -25,7 +25,7 @@ from django.db.models import F, Max, Min
 from isales_proxy.client.errors import CredentialsRefused, Misdirected, TokenEnded
 from isales_proxy.core import disk_queue
 from isales_proxy.core.database import commit_to_disk
-from isales_proxy.core.response_cache import AWAY
+from isales_proxy.core.response_cache import UNAVAILABLE_ERRORS
 from isales_proxy.models import Vdn, WriteBack, WriteBackAttempt, WriteBackState
 from isales_proxy.models.write_backs import WriteBackQuerySet
 
@@ -35,7 +35,7 @@ Clock = Callable[[], datetime]
 
 # The vendor is unavailable, refuses our keys, or is not at the configured address, so the next
 # write-back would fail as well.
-UNAVAILABLE: Final = (*AWAY, CredentialsRefused, TokenEnded, Misdirected)
+UNAVAILABLE: Final = (*UNAVAILABLE_ERRORS, CredentialsRefused, TokenEnded, Misdirected)
 _UNAVAILABLE_OUTCOMES: Final = tuple(kind.outcome for kind in UNAVAILABLE)
 _WAITING: Final = WriteBackState.WAITING
 # Longest time between two observations, as a part of the lease's length: more than one call takes.
@@ -301,4 +301,4 @@ def _wake_others(delivered: WriteBack, now: datetime) -> None:
         .values_list("finished_at", flat=True)
         .first()
     )
-    others.asleep(now, _UNAVAILABLE_OUTCOMES, previous).update(next_at=now)
+    others.postponed(now, _UNAVAILABLE_OUTCOMES, previous).update(next_at=now)

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from isales_proxy.management.commands import run_stack
-from isales_proxy.management.static import Stamp
+from isales_proxy.management.commands.run_stack import CollectedState
 
 pytestmark = pytest.mark.processes
 
@@ -195,14 +195,14 @@ def test_static_files_are_collected_again_only_after_a_change(
     settings.STATICFILES_DIRS = [source]
     settings.STATIC_ROOT = tmp_path / "var" / "gathered"
     settings.STATIC_ROOT.mkdir(parents=True)
-    first = Stamp.now()
-    assert not first.is_there()
-    first.leave()
-    assert Stamp.now().is_there()
+    first = CollectedState.compute()
+    assert not first.is_current()
+    first.save()
+    assert CollectedState.compute().is_current()
     (source / "b.css").write_text("b{}", "ascii")
-    assert not Stamp.now().is_there()
-    first.leave()
+    assert not CollectedState.compute().is_current()
+    first.save()
     (source / "b.css").unlink()
-    assert Stamp.now().is_there()
+    assert CollectedState.compute().is_current()
     os.utime(source / "a.css", ns=(1, 1))
-    assert not Stamp.now().is_there()
+    assert not CollectedState.compute().is_current()

@@ -34,7 +34,7 @@ def python(code: str) -> list[str]:
 
 @pytest.fixture
 def supervisor() -> Iterator[Supervisor]:
-    with Supervisor(cwd=ROOT, env=os.environ, patience=2.0) as running:
+    with Supervisor(cwd=ROOT, env=os.environ, grace_s=2.0) as running:
         yield running
 
 
@@ -48,7 +48,7 @@ def ended(pid: int) -> bool:
 
 
 def wait_for_end(pid: int) -> None:
-    """Wait until the process is gone; the suite's own patience is the bound."""
+    """Wait until the process is gone, at most as long as a test may run."""
     pause = threading.Event()
     for _ in range(500):
         if ended(pid):
@@ -59,16 +59,16 @@ def wait_for_end(pid: int) -> None:
 
 @pytest.mark.parametrize("code", [WAITS, STUBBORN, WITH_GRANDCHILD])
 def test_children_and_grandchildren_end_with_the_supervisor(code: str) -> None:
-    with Supervisor(cwd=ROOT, env=os.environ, patience=0.5) as supervisor:
-        child = supervisor.start("child", python(code), read=True)
-        other = int(supervisor.first_line(child))
+    with Supervisor(cwd=ROOT, env=os.environ, grace_s=0.5) as supervisor:
+        child = supervisor.start("child", python(code), capture=True)
+        other = int(supervisor.read_first_line(child))
     assert child.process.returncode is not None
     wait_for_end(other)
 
 
 def test_end_of_one_child_ends_the_watch(supervisor: Supervisor) -> None:
-    other = supervisor.start("other", python(WAITS), read=True)
-    supervisor.first_line(other)
+    other = supervisor.start("other", python(WAITS), capture=True)
+    supervisor.read_first_line(other)
     supervisor.start("short", python("raise SystemExit(3)"))
     with pytest.raises(ChildFailed, match="short ended with exit code 3"):
         supervisor.watch()
@@ -83,8 +83,8 @@ def test_signal_ends_the_watch_and_prevents_new_children(supervisor: Supervisor)
 
 
 def test_stop_request_ends_waiting_for_a_step(supervisor: Supervisor) -> None:
-    child = supervisor.start("step", python(WAITS), read=True)
-    supervisor.first_line(child)
+    child = supervisor.start("step", python(WAITS), capture=True)
+    supervisor.read_first_line(child)
     os.kill(os.getpid(), signal.SIGTERM)
     with pytest.raises(Stopped):
         supervisor.finish(child)
@@ -100,21 +100,21 @@ def test_signal_handlers_are_restored() -> None:
 def test_output_of_a_step_is_returned(supervisor: Supervisor) -> None:
     supervisor.set(WORD="said")
     code = "import os, sys; print(os.environ['WORD']); print('hushed', file=sys.stderr)"
-    said = supervisor.run("step", python(code), hushed=True)
+    said = supervisor.run("step", python(code), quiet=True)
     assert sorted(said.split()) == ["hushed", "said"]
     assert supervisor.run("step", python("print('x' * 200_000)")) == "x" * 200_000 + "\n"
 
 
 def test_failed_step_raises_its_name_exit_code_and_output(supervisor: Supervisor) -> None:
     with pytest.raises(ChildFailed, match=r"step ended with exit code 1\.\nbecause") as caught:
-        supervisor.run("step", python("raise SystemExit('because')"), hushed=True)
+        supervisor.run("step", python("raise SystemExit('because')"), quiet=True)
     assert (caught.value.name, caught.value.code) == ("step", 1)
 
 
 def test_child_that_ends_without_output_has_failed(supervisor: Supervisor) -> None:
-    child = supervisor.start("mute", python("raise SystemExit(2)"), read=True)
+    child = supervisor.start("mute", python("raise SystemExit(2)"), capture=True)
     with pytest.raises(ChildFailed, match="mute ended with exit code 2"):
-        supervisor.first_line(child)
+        supervisor.read_first_line(child)
 
 
 def test_waiting_ends_when_a_child_ends(supervisor: Supervisor) -> None:
@@ -130,8 +130,8 @@ import os
 from pathlib import Path
 from isales_proxy.management.supervision import Supervisor
 with Supervisor(cwd=Path("."), env=os.environ) as supervisor:
-    child = supervisor.start("child", {python(WAITS)!r}, read=True)
-    print(supervisor.first_line(child), flush=True)
+    child = supervisor.start("child", {python(WAITS)!r}, capture=True)
+    print(supervisor.read_first_line(child), flush=True)
     supervisor.watch()
 """
     with subprocess.Popen(python(code), cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:

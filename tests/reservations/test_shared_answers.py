@@ -53,18 +53,18 @@ def counted(value: str = "rows") -> tuple[Callable[[float], str], list[int]]:
 
 def test_fresh_response_serves_identical_queries(answers: ResponseCache[str], clock: Clock) -> None:
     fetch, calls = counted()
-    assert answers.get_or_fetch("q", fetch, fresh=3, patience=5).source == "live"
+    assert answers.get_or_fetch("q", fetch, fresh=3, max_wait_s=5).source == "live"
     clock.now += 2.9
-    assert answers.get_or_fetch("q", fetch, fresh=3, patience=5).source == "cache"
+    assert answers.get_or_fetch("q", fetch, fresh=3, max_wait_s=5).source == "cache"
     clock.now += 0.2
-    assert answers.get_or_fetch("q", fetch, fresh=3, patience=5).source == "live"
+    assert answers.get_or_fetch("q", fetch, fresh=3, max_wait_s=5).source == "live"
     assert len(calls) == 2
 
 
 def test_different_queries_do_not_share_a_response(answers: ResponseCache[str]) -> None:
     fetch, calls = counted()
-    answers.get_or_fetch("q", fetch, fresh=3, patience=5)
-    answers.get_or_fetch("r", fetch, fresh=3, patience=5)
+    answers.get_or_fetch("q", fetch, fresh=3, max_wait_s=5)
+    answers.get_or_fetch("r", fetch, fresh=3, max_wait_s=5)
     assert len(calls) == 2
 
 
@@ -79,7 +79,7 @@ def test_simultaneous_queries_cost_one_call(answers: ResponseCache[str]) -> None
 
     def read_rows(_number: int) -> str:
         asked.wait(10)
-        return answers.get_or_fetch("q", fetch, fresh=3, patience=10).value
+        return answers.get_or_fetch("q", fetch, fresh=3, max_wait_s=10).value
 
     with ThreadPoolExecutor(PEOPLE) as pool:
         waiting = pool.map(read_rows, range(PEOPLE))
@@ -111,7 +111,7 @@ def test_processes_with_one_cache_share_the_call(
 
     one, two = (ResponseCache[str]("test", keep=60, clock=clock) for _ in range(2))
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(one.get_or_fetch, "q", slow, fresh=3, patience=10)
+        first = pool.submit(one.get_or_fetch, "q", slow, fresh=3, max_wait_s=10)
         assert began.wait(10)
         backend = type(caches["answers"])
         take_turn = backend.add
@@ -122,7 +122,7 @@ def test_processes_with_one_cache_share_the_call(
             return bool(take_turn(*args, **kwargs))
 
         monkeypatch.setattr(backend, "add", take_turn_late)
-        second = pool.submit(two.get_or_fetch, "q", never, fresh=3, patience=10)
+        second = pool.submit(two.get_or_fetch, "q", never, fresh=3, max_wait_s=10)
         assert first.result(10).value == second.result(10).value == "rows"
     assert calls == ["first"]
 
@@ -132,13 +132,13 @@ def test_last_response_is_used_while_the_vendor_is_away(
     answers: ResponseCache[str], clock: Clock, error: type[Exception]
 ) -> None:
     fetch, _calls = counted()
-    first = answers.get_or_fetch("q", fetch, fresh=3, patience=5)
+    first = answers.get_or_fetch("q", fetch, fresh=3, max_wait_s=5)
 
     def fail(_left: float) -> str:
         raise error
 
     clock.now += 600
-    found = answers.get_or_fetch("q", fail, fresh=3, patience=5)
+    found = answers.get_or_fetch("q", fail, fresh=3, max_wait_s=5)
     assert (found.value, found.source) == ("rows", "stale")
     assert found.as_of == first.as_of
     assert isinstance(found.error, error)
@@ -149,14 +149,14 @@ def test_vendor_errors_are_not_replaced_by_old_responses(
     answers: ResponseCache[str], clock: Clock, error: type[Exception]
 ) -> None:
     fetch, _calls = counted()
-    answers.get_or_fetch("q", fetch, fresh=3, patience=5)
+    answers.get_or_fetch("q", fetch, fresh=3, max_wait_s=5)
 
     def fail(_left: float) -> str:
         raise error
 
     clock.now += 600
     with pytest.raises(error):
-        answers.get_or_fetch("q", fail, fresh=3, patience=5)
+        answers.get_or_fetch("q", fail, fresh=3, max_wait_s=5)
 
 
 class Watched(ResponseCache[str]):
@@ -181,16 +181,16 @@ def test_waiting_readers_get_the_error_of_the_shared_call(store: None) -> None:
 
     never, calls = counted()
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(answers.get_or_fetch, "q", fail, fresh=3, patience=10)
+        first = pool.submit(answers.get_or_fetch, "q", fail, fresh=3, max_wait_s=10)
         assert began.wait(10)
-        second = pool.submit(answers.get_or_fetch, "q", never, fresh=3, patience=10)
+        second = pool.submit(answers.get_or_fetch, "q", never, fresh=3, max_wait_s=10)
         for asked in (first, second):
             with pytest.raises(Unreachable):
                 asked.result(10)
     assert calls == []
 
 
-def test_reader_with_more_patience_asks_again_after_the_time_out_of_a_hurried_one(
+def test_reader_with_more_time_fetches_after_the_leader_timed_out(
     store: None,
 ) -> None:
     answers, began = Watched(), threading.Event()
@@ -202,16 +202,16 @@ def test_reader_with_more_patience_asks_again_after_the_time_out_of_a_hurried_on
 
     fetch, calls = counted()
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(answers.get_or_fetch, "q", hurried, fresh=3, patience=4)
+        first = pool.submit(answers.get_or_fetch, "q", hurried, fresh=3, max_wait_s=4)
         assert began.wait(10)
-        second = pool.submit(answers.get_or_fetch, "q", fetch, fresh=3, patience=15)
+        second = pool.submit(answers.get_or_fetch, "q", fetch, fresh=3, max_wait_s=15)
         with pytest.raises(TimedOut):
             first.result(10)
         assert second.result(10).value == "rows"
     assert len(calls) == 1
 
 
-def test_waiting_ends_after_the_patience(store: None) -> None:
+def test_waiting_ends_after_max_wait_s(store: None) -> None:
     answers, began, go = Watched(), threading.Event(), threading.Event()
 
     def slow(_left: float) -> str:
@@ -220,10 +220,10 @@ def test_waiting_ends_after_the_patience(store: None) -> None:
         return "rows"
 
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(answers.get_or_fetch, "q", slow, fresh=3, patience=10)
+        first = pool.submit(answers.get_or_fetch, "q", slow, fresh=3, max_wait_s=10)
         assert began.wait(10)
         with pytest.raises(TimedOut):
-            answers.get_or_fetch("q", slow, fresh=3, patience=0.01)
+            answers.get_or_fetch("q", slow, fresh=3, max_wait_s=0.01)
         go.set()
         assert first.result(10).value == "rows"
 
@@ -233,6 +233,6 @@ def test_failure_is_not_cached(answers: ResponseCache[str]) -> None:
         raise Unreachable
 
     with pytest.raises(Unreachable):
-        answers.get_or_fetch("q", fail, fresh=3, patience=5)
+        answers.get_or_fetch("q", fail, fresh=3, max_wait_s=5)
     fetch, _calls = counted()
-    assert answers.get_or_fetch("q", fetch, fresh=3, patience=5).value == "rows"
+    assert answers.get_or_fetch("q", fetch, fresh=3, max_wait_s=5).value == "rows"

@@ -36,7 +36,6 @@ SHORT_MODULES: dict[str, str] = {
     "isales_proxy.api.vdns": "one file a subject of the API",
     "isales_proxy.client.observer": "the protocol of the client; used within it relatively",
     "isales_proxy.client.redaction": "used within the client by relative imports",
-    "isales_proxy.management.static": "the stamp of collected files, apart from the processes",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import http.client
 import math
 import os
@@ -13,35 +14,67 @@ import socket
 import sys
 from argparse import ArgumentParser
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from isales_proxy.core import database
-from isales_proxy.management import static
 from isales_proxy.management.stop_request import STOPPING, ignore_signals
 from isales_proxy.management.supervision import ChildFailed, Stopped, Supervisor
 from isales_proxy.vendor import vendor_use
 
 _SIMULATOR_LINE: Final = re.compile(r"\S.* on (http://\S+) ")
-_PROBE_SECONDS: Final = 2.0
+_PROBE_TIMEOUT_S: Final = 2.0
 _LAST_PORT: Final = 65535
-# How long requests under way may go on at the end: on one's own machine as long as one likes to
-# wait after Ctrl-C, on a server as long as the vendor may take and then some for the page.
-_OWN_GRACE_SECONDS: Final = 3
-_PAGE_SECONDS: Final = 2
-# What the web server needs after its grace, before its group is killed.
-_ENDING_SECONDS: Final = 2
-_ANYWHERE: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound
+# Time for running requests at shutdown: in development as long as a person waits after Ctrl-C, in
+# production the longest call to the vendor and the time to render the page.
+_DEVELOPMENT_GRACE_S: Final = 3
+_RENDER_S: Final = 2
+# Time that the web server needs to exit after its grace period, before it is killed.
+_EXIT_S: Final = 2
+_WILDCARDS: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound
+
+
+@dataclass(frozen=True)
+class CollectedState:
+    """State of the static files: a digest of names, sizes, times and storage settings.
+
+    They are collected only when it has changed, since compressing them is slow.
+    """
+
+    path: Path
+    digest: str
+
+    @classmethod
+    def compute(cls) -> CollectedState:
+        """Compute the state of the source files."""
+        digest = hashlib.sha256(repr((settings.STATIC_URL, settings.STORAGES)).encode())
+        for finder in get_finders():
+            for name, storage in finder.list([]):
+                found = Path(storage.path(name)).stat()
+                digest.update(f"{name}|{found.st_size}|{found.st_mtime_ns}\n".encode())
+        # Outside the folder, whose files are served.
+        return cls(Path(settings.STATIC_ROOT).parent / "static-gathered", digest.hexdigest())
+
+    def is_current(self) -> bool:
+        """Return True if the files of this state were collected completely."""
+        served = Path(settings.STATIC_ROOT).is_dir()
+        return served and self.path.is_file() and self.path.read_text("ascii") == self.digest
+
+    def save(self) -> None:
+        """Record that the files were collected."""
+        self.path.write_text(self.digest, "ascii")
 
 
 class Command(BaseCommand):
-    """Starts simulator, jobs and web server, and ends them together.
+    """Starts simulator, jobs and web server, and stops them together.
 
-    Ctrl-C, SIGTERM or the death of one of them ends all. Exit code 1 when it was such a death.
+    Ctrl-C, SIGTERM or the exit of one of them stops all; the exit code is then 1 for such an exit.
     """
 
     help = "Run simulator (in demo mode), background jobs and web server until interrupted."
@@ -58,23 +91,23 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Run until somebody or something ends it."""
+        """Run until interrupted or until a child process exits."""
         self._production: bool = options["production"]
-        bind = _bind(options)
-        _see_free(bind, production=self._production)
+        bind = _get_bind_address(options)
+        _ensure_free(bind, production=self._production)
         vendor_use.see_configured()
         connection.close()
-        variables = _variables(bind, production=self._production)
-        patience = _grace(production=self._production) + _ENDING_SECONDS
+        variables = _build_environment(bind, production=self._production)
+        grace_s = _grace_s(production=self._production) + _EXIT_S
         try:
-            with Supervisor(cwd=settings.BASE_DIR, env=variables, patience=patience) as supervisor:
+            with Supervisor(cwd=settings.BASE_DIR, env=variables, grace_s=grace_s) as supervisor:
                 with suppress(Stopped):
                     self._run(supervisor, bind)
                 self._say("\nStopping.")
         except ChildFailed as error:
             raise CommandError(f"{error}\nEverything else was stopped, too.") from None
         finally:
-            # The supervisor has given back the handlers.
+            # The supervisor has restored the handlers.
             ignore_signals((*STOPPING, signal.SIGHUP))
 
     def _run(self, supervisor: Supervisor, bind: str) -> None:
@@ -83,20 +116,20 @@ class Command(BaseCommand):
             self._start_simulator(supervisor)
         if self._production:
             supervisor.run("The system check", _manage("check", "--deploy"))
-        gathered, gathering = static.Stamp.now(), None
-        if not gathered.is_there():
+        state, collecting = CollectedState.compute(), None
+        if not state.is_current():
             self._say("Gathering static files ...")
             command = _manage("collectstatic", "--noinput", "--clear", "--verbosity=0")
-            gathering = supervisor.start("The gathering", command, read=True, hushed=True)
+            collecting = supervisor.start("collectstatic", command, capture=True, quiet=True)
         logins = self._prepare_database(supervisor)
-        if gathering is not None:
-            supervisor.finish(gathering)
-            gathered.leave()
+        if collecting is not None:
+            supervisor.finish(collecting)
+            state.save()
         supervisor.start("The job worker", _manage("run_huey", "--quiet"))
         supervisor.start("The mirror", _manage("run_mirror"))
         gunicorn = [sys.executable, "-m", "gunicorn", "-c", "dashboard/gunicorn_conf.py"]
         supervisor.start("The web server", [*gunicorn, "dashboard.wsgi"])
-        supervisor.wait_until(lambda: _answers(bind))
+        supervisor.wait_until(lambda: _is_responding(bind))
         where = bind if bind.startswith("unix:") else f"http://{bind}"
         whose = "a simulated CC-iSales" if demo else "the CC-iSales of ISALES_BASE_URL"
         self._say(f"\nCallboard runs on {where} with {whose}.")
@@ -107,26 +140,28 @@ class Command(BaseCommand):
 
     def _start_simulator(self, supervisor: Supervisor) -> None:
         vdns = [part for seed in settings.ISALES.vdns for part in ("--vdn", str(seed.id))]
-        child = supervisor.start("The simulator", _manage("run_simulator", *vdns), read=True)
-        found = _SIMULATOR_LINE.match(supervisor.first_line(child))
+        child = supervisor.start("The simulator", _manage("run_simulator", *vdns), capture=True)
+        found = _SIMULATOR_LINE.match(supervisor.read_first_line(child))
         if found is None:
             raise CommandError("The simulator did not say where it listens.")
         supervisor.set(CALLBOARD_SIMULATOR_URL=found[1])
 
     def _prepare_database(self, supervisor: Supervisor) -> str:
-        """Bring the database up to date and the demo people into it, and return the log-ins to
-        show. On a server it must be up to date, and a known password opens no real data."""
+        """Migrate the database, create the demo people and return their log-ins.
+
+        In production, only check that the database is migrated, and lock demo people out.
+        """
         if not self._production:
             self._say("Preparing the database ...")
             migrate = _manage("migrate", "--noinput", "--verbosity=0")
-            supervisor.run("The migration", migrate, hushed=True)
+            supervisor.run("The migration", migrate, quiet=True)
             return supervisor.run("The demo", _manage("demo"))
         if fault := database.find_fault():
             raise CommandError(fault)
         connection.close()
         if settings.ISALES.demo:
             return ""
-        return supervisor.run("The closing", _manage("demo", "--close"))
+        return supervisor.run("demo --close", _manage("demo", "--close"))
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)
@@ -137,7 +172,7 @@ def _manage(*arguments: str) -> list[str]:
     return [sys.executable, "manage.py", *arguments]
 
 
-def _bind(options: dict[str, Any]) -> str:
+def _get_bind_address(options: dict[str, Any]) -> str:
     """Return the address on which the web server listens."""
     if options["production"]:
         return str(options["bind"] or os.environ.get("BIND") or "127.0.0.1:8000")
@@ -147,8 +182,8 @@ def _bind(options: dict[str, Any]) -> str:
     return f"127.0.0.1:{port}"
 
 
-def _variables(bind: str, *, production: bool) -> dict[str, str]:
-    """The children's environment: ours, and what a server needs where ours says nothing."""
+def _build_environment(bind: str, *, production: bool) -> dict[str, str]:
+    """Return the environment of the children: ours with defaults for a server."""
     found = dict(os.environ) | {"BIND": bind}
     if production and settings.DEBUG and (found.get("DEBUG") or found.get("DEBUG_FILE")):
         raise CommandError(
@@ -159,14 +194,14 @@ def _variables(bind: str, *, production: bool) -> dict[str, str]:
     if not found.get("SECRET_KEY") and not found.get("SECRET_KEY_FILE"):
         if production:
             raise CommandError("SECRET_KEY or SECRET_KEY_FILE is required for a server.")
-        # Made by the settings when nobody gave one.
+        # The settings create this file when no key is given.
         found["SECRET_KEY_FILE"] = str(settings.VAR_DIR / "secret-key")
     if not production:
         found["WEB_CONCURRENCY"] = "1"
-        # The terminal is for the address and the log-ins.
+        # Log lines would hide the address and the log-ins in the terminal.
         found.setdefault("LOG_LEVEL", "ERROR")
-    found["CALLBOARD_GRACE_SECONDS"] = str(_grace(production=production))
-    # The figures of web server and jobs are told together; those of an earlier run are not.
+    found["CALLBOARD_GRACE_SECONDS"] = str(_grace_s(production=production))
+    # Web server and jobs share their metrics; those of an earlier run are deleted.
     shared = settings.VAR_DIR / "metrics" / re.sub(r"\W+", "-", bind).strip("-")
     shutil.rmtree(shared, ignore_errors=True)
     shared.mkdir(parents=True)
@@ -174,15 +209,15 @@ def _variables(bind: str, *, production: bool) -> dict[str, str]:
     return found
 
 
-def _grace(*, production: bool) -> int:
-    """Seconds for the requests under way when the end is asked for."""
+def _grace_s(*, production: bool) -> int:
+    """Return how long running requests may take at shutdown."""
     if not production:
-        return _OWN_GRACE_SECONDS
-    return math.ceil(settings.ISALES.longest_call) + _PAGE_SECONDS
+        return _DEVELOPMENT_GRACE_S
+    return math.ceil(settings.ISALES.longest_call) + _RENDER_S
 
 
-def _address(bind: str) -> tuple[str, int] | None:
-    """Host and port of a bind address; None for a socket in the file system."""
+def _split_address(bind: str) -> tuple[str, int] | None:
+    """Return host and port of a bind address; None for a Unix socket."""
     if bind.startswith("unix:"):
         return None
     host, colon, port = bind.rpartition(":")
@@ -191,10 +226,9 @@ def _address(bind: str) -> tuple[str, int] | None:
     return host.strip("[]"), int(port)
 
 
-def _see_free(bind: str, *, production: bool) -> None:
-    """Raise CommandError, one line, when somebody else listens there. A socket in the file system
-    that nobody serves is taken over."""
-    address = _address(bind)
+def _ensure_free(bind: str, *, production: bool) -> None:
+    """Raise CommandError when the address is in use. A Unix socket without a server is reused."""
+    address = _split_address(bind)
     if address is None:
         with socket.socket(socket.AF_UNIX) as trial, suppress(OSError):
             trial.connect(bind.removeprefix("unix:"))
@@ -221,13 +255,13 @@ def _see_free(bind: str, *, production: bool) -> None:
             ) from None
 
 
-def _answers(bind: str) -> bool:
-    """Tell whether the web server gives any answer yet."""
-    address = _address(bind)
+def _is_responding(bind: str) -> bool:
+    """Return True once the web server responds."""
+    address = _split_address(bind)
     if address is None:
         return Path(bind.removeprefix("unix:")).exists()
-    host = _ANYWHERE.get(address[0], address[0])
-    probe = http.client.HTTPConnection(host, address[1], timeout=_PROBE_SECONDS)
+    host = _WILDCARDS.get(address[0], address[0])
+    probe = http.client.HTTPConnection(host, address[1], timeout=_PROBE_TIMEOUT_S)
     try:
         probe.request("GET", "/healthz")
         probe.getresponse().read()
