@@ -39,7 +39,7 @@ def one_person_per_username(databases: Sequence[str] | None = None, **_more: Any
     if not databases:
         return []
     try:
-        pairs = User.objects.sharing_names()
+        pairs = User.objects.list_duplicate_usernames()
     except DatabaseError:
         # The tables are yet to be made.
         return []

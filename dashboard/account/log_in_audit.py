@@ -70,7 +70,7 @@ def record_failed(name: str, *, reason: str = "") -> None:
 def record_locked_out(name: str) -> None:
     """Record a lock-out, once in five minutes for each address and person."""
     FAILED.inc()
-    person = User.objects.named(name) if name else None
+    person = User.objects.find_by_username(name) if name else None
     recent = _select_recent(AuditAction.LOG_IN_LOCKED, _LOCKED)
     same = recent.filter(address=audit.current_address(), person_id=person.pk if person else None)
     if not same.exists() and recent.count() < MOST_A_MINUTE:
@@ -98,7 +98,7 @@ def _select_recent(action: AuditAction, span: timedelta) -> QuerySet[AuditEvent]
 
 def _record(action: AuditAction, name: str, *, reason: str = "") -> None:
     name = name[:_LONGEST_NAME]
-    person = User.objects.named(name) if name else None
+    person = User.objects.find_by_username(name) if name else None
     if person is not None:
         claimed = person.get_username()
     else:

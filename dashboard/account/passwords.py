@@ -34,7 +34,7 @@ class PasswordBackend(AuthenticationBackend):
 
     def _authenticate_by_username(self, username: str, password: str) -> Any:
         """Check the password of the person with this user name, regardless of case."""
-        return self._check_password(User.objects.named(username), password)
+        return self._check_password(User.objects.find_by_username(username), password)
 
 
 class PasswordHasher(Argon2PasswordHasher):

@@ -42,7 +42,7 @@ class SealedAdapter(DefaultMFAAdapter):
         """Return False for the last second factor of a person who must have one."""
         if not second_factors.is_required_of(authenticator.user):
             return True
-        return second_factors.has_second_factor(authenticator.user, but=authenticator.pk)
+        return second_factors.has_second_factor(authenticator.user, except_pk=authenticator.pk)
 
     def get_totp_issuer(self) -> str:
         """Return the name under which the app lists the code."""

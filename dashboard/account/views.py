@@ -166,7 +166,7 @@ def _end_sessions(request: HttpRequest, user: User) -> HttpResponse:
             messages.success(request, _("The session is ended."))
     else:
         ended = sessions.end_all(
-            person=user, by=user, but=request.session.session_key or "", reason="others"
+            person=user, by=user, except_key=request.session.session_key or "", reason="others"
         )
         text = ngettext("%(n)s other session is ended.", "%(n)s other sessions are ended.", ended)
         messages.success(request, text % {"n": ended})

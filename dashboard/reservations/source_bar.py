@@ -18,7 +18,7 @@ from isales_proxy.access import Permission, Scope
 from isales_proxy.reservations.coverage import Coverage, Gap
 from isales_proxy.reservations.forms import explain_vague_number
 from isales_proxy.reservations.pages import MirrorFacts, ReservationPage
-from isales_proxy.reservations.query import HIDDEN_SORTS, MOST_SORTED, ListQuery, Source, Tab
+from isales_proxy.reservations.query import HIDDEN_SORTS, MAX_SORTED_ROWS, ListQuery, Source, Tab
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def explain_orders(scope: Scope, keys: Collection[str]) -> dict[str, str]:
     """Explain why a list is not sorted by some columns."""
     hidden = set() if scope.can(Permission.SEE_NUMBERS) else HIDDEN_SORTS & set(keys)
     text = _("More than %(most)s rows can be sorted by their due time only.")
-    found = dict.fromkeys(keys, text % {"most": format_count(MOST_SORTED)})
+    found = dict.fromkeys(keys, text % {"most": format_count(MAX_SORTED_ROWS)})
     return found | dict.fromkeys(hidden, _("Not sortable: the order would reveal hidden data."))
 
 

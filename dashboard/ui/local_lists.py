@@ -26,7 +26,7 @@ from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Permission, Scope
 from isales_proxy.privacy import masking
 
-MOST_SORTED: Final = 20_000
+MAX_SORTED_ROWS: Final = 20_000
 """Rows of a table up to which it can be sorted by columns without an index."""
 # Fields that a file does not describe as filters: they choose a page, or hold a called number.
 _NOT_DESCRIBED: Final = frozenset({"page", "size", "shown", "number", SORT})

@@ -71,7 +71,7 @@ def save(
         return False
     values = {
         "address": address,
-        "body": FormDraft.seal(text),
+        "body": FormDraft.encrypt(text),
         "judged": judged,
         "notice": notice[:_LONGEST_NOTICE],
         "status": status,
@@ -93,13 +93,13 @@ def save(
 
 def find(*, user: User, key: str) -> FormDraft | None:
     """Find the draft of this key, or the outcome of its form; None once it is over."""
-    own = FormDraft.objects.for_person(user).saved(since=timezone.now() - KEPT)
+    own = FormDraft.objects.for_person(user).filter(saved_at__gt=timezone.now() - KEPT)
     return own.filter(key=key).first()
 
 
 def find_latest(*, user: User, address: str) -> FormDraft | None:
     """Find the newest draft of the form at this address that was not carried out."""
-    own = FormDraft.objects.for_person(user).saved(since=timezone.now() - OFFERED)
+    own = FormDraft.objects.for_person(user).filter(saved_at__gt=timezone.now() - OFFERED)
     return own.pending().filter(address=address).first()
 
 
@@ -151,8 +151,9 @@ def finish(*, user: User, key: str, outcome: str) -> None:
 
 def purge(now: datetime) -> int:
     """Delete the drafts that are over, and secrets that nobody came for; gives how many drafts."""
-    FormDraft.objects.with_unread_secret(now - SHOWN_WITHIN).update(body="")
-    return FormDraft.objects.ended(now - KEPT).delete()[0]
+    unread = FormDraft.objects.filter(done_at__lte=now - SHOWN_WITHIN).exclude(body="")
+    unread.update(body="")
+    return FormDraft.objects.filter(saved_at__lte=now - KEPT).delete()[0]
 
 
 def forget_number(digits: str) -> int:
@@ -167,7 +168,7 @@ def forget_number(digits: str) -> int:
 
 
 def _finish(row: FormDraft, outcome: str, secret: str) -> None:
-    row.body, row.outcome = FormDraft.seal(secret), FormDraft.seal(outcome)
+    row.body, row.outcome = FormDraft.encrypt(secret), FormDraft.encrypt(outcome)
     row.notice, row.undone = "", False
     row.done_at = row.saved_at = timezone.now()
     row.save()

@@ -25,10 +25,10 @@ LABELS: Final[dict[str, str | Promise]] = {
 }
 
 
-def has_second_factor(user: User, *, but: int | None = None) -> bool:
-    """Tell whether the person has a second factor other than number `but`."""
+def has_second_factor(user: User, *, except_pk: int | None = None) -> bool:
+    """Tell whether the person has a second factor other than `except_pk`."""
     found = Authenticator.objects.filter(user_id=user.pk, type__in=FACTORS)
-    return bool(found.exclude(pk=but).exists())
+    return bool(found.exclude(pk=except_pk).exists())
 
 
 def is_required_of(user: Any) -> bool:

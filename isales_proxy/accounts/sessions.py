@@ -56,9 +56,9 @@ def end_session(*, person: User, number: int, by: User) -> bool:
     return bool(_end(found, person=person, by=by, reason="one"))
 
 
-def end_all(*, person: User, by: User | None, but: str = "", reason: str = "all") -> int:
-    """End all sessions of the person except the one with key `but`; return how many."""
-    found = UserSession.objects.filter(user_id=person.pk).exclude(session_key=but)
+def end_all(*, person: User, by: User | None, except_key: str = "", reason: str = "all") -> int:
+    """End all sessions of the person except `except_key`; return how many."""
+    found = UserSession.objects.filter(user_id=person.pk).exclude(session_key=except_key)
     return _end(found, person=person, by=by, reason=reason)
 
 

@@ -61,7 +61,7 @@ def count(*wanted: tuple[Limit, str], now: datetime | None = None) -> Attempts:
         key = _compute_key(limit, whom)
         rows.append(SignInAttempt.objects.create(key=key, at=now).pk)
         since = now - timedelta(seconds=limit.seconds)
-        if SignInAttempt.objects.counted(key, since=since).count() > limit.amount:
+        if SignInAttempt.objects.filter(key=key, at__gt=since).count() > limit.amount:
             Attempts(tuple(rows)).rollback()
             raise TooManyAttempts(limit.kind)
     return Attempts(tuple(rows))
@@ -78,8 +78,7 @@ def is_first_use(*, kind: str, whom: str, seconds: int) -> bool:
 
 def purge(now: datetime) -> int:
     """Delete attempts that no longer count; return how many."""
-    deleted: int = SignInAttempt.objects.ended(now - _KEPT).delete()[0]
-    return deleted
+    return SignInAttempt.objects.filter(at__lt=now - _KEPT).delete()[0]
 
 
 def _compute_key(limit: Limit, whom: str) -> str:

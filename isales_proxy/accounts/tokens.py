@@ -137,8 +137,8 @@ def record_use(token: ApiToken) -> None:
 
 
 def purge(now: datetime) -> int:
-    """Delete the tokens that have ended; gives how many."""
-    deleted: int = ApiToken.objects.ended(now).delete()[0]
+    """Delete expired tokens; return how many."""
+    deleted: int = ApiToken.objects.filter(expiry__lt=now).delete()[0]
     return deleted
 
 

@@ -69,14 +69,16 @@ def list_events(*, scope: Scope, query: AuditQuery) -> AuditPage:
     bound = query.after if upward else query.before
     found = matching
     if bound is not None:
-        found = matching.after(bound) if upward else matching.before(bound)
+        found = matching.filter(pk__gt=bound) if upward else matching.filter(pk__lt=bound)
     # One more than a page, to know whether there are more.
     rows = list(found.order_by("pk" if upward else "-pk")[: SIZE + 1])
     events, newer = rows[:SIZE], len(rows) > SIZE
     older = False
     if bound is not None and events:
         first = events[0].pk
-        older = (matching.before(first) if upward else matching.after(first)).exists()
+        older = (
+            matching.filter(pk__lt=first) if upward else matching.filter(pk__gt=first)
+        ).exists()
     if not upward:
         newer, older = older, newer
     if upward is not query.oldest_first:
@@ -117,7 +119,7 @@ def list_actors(*, scope: Scope) -> list[str]:
 def get_verification_state(*, scope: Scope) -> AuditHead | None:
     """Return the head: time and result of the last verification. Raises PermissionMissing."""
     scope.require(Permission.SEE_AUDIT)
-    return AuditHead.objects.current()
+    return AuditHead.objects.first()
 
 
 def verify(*, scope: Scope, anchor: tuple[int, str] | None = None) -> Verdict:

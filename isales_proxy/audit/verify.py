@@ -82,9 +82,9 @@ def verify(*, anchor: tuple[int, str] | None = None) -> Verdict:
     audit that was replaced by an older copy.
     """
     for _walk in range(_MOST_WALKS):
-        before = AuditHead.objects.current()
+        before = AuditHead.objects.first()
         found = _Walk(before, anchor).run()
-        after = AuditHead.objects.current()
+        after = AuditHead.objects.first()
         if found.fault is None or _get_beginning(before) == _get_beginning(after):
             break
     return found
@@ -110,7 +110,7 @@ class _Walk:
             self._check_events()
             with transaction.atomic():
                 # Nobody adds events while the head is locked.
-                head = AuditHead.objects.select_for_update().current()
+                head = AuditHead.objects.select_for_update().first()
                 self._check_events()
                 self._check_head(head)
         except Broken as broken:
@@ -133,7 +133,7 @@ class _Walk:
 
     def _fetch_batch(self) -> list[AuditEvent]:
         last = self._last.pk if self._last else 0
-        return list(AuditEvent.objects.after(last).order_by("pk")[:_AT_ONCE])
+        return list(AuditEvent.objects.filter(pk__gt=last).order_by("pk")[:_AT_ONCE])
 
     def _check(self, event: AuditEvent) -> None:
         if not chain.is_intact(event, self._keys):
@@ -173,7 +173,7 @@ def verify_oldest(before: datetime, most: int) -> Iterator[AuditEvent]:
     """Yield the events before that time, the oldest first, at most `most`. Raises Broken at the
     first one that was changed or whose predecessor is missing.
     """
-    head = AuditHead.objects.current()
+    head = AuditHead.objects.first()
     previous, keys = _get_beginning(head), chain.get_keys()
     for event in AuditEvent.objects.order_by("pk")[:most].iterator(chunk_size=_AT_ONCE):
         if event.at >= before:

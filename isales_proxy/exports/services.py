@@ -116,7 +116,7 @@ def request_export(
     with transaction.atomic():
         # Of two simultaneous requests the second finds the job of the first.
         user = User.objects.select_for_update(no_key=True).get(pk=scope.user_id)
-        under_way = ExportJob.objects.of_person(user).filter(state__in=OPEN_STATES)
+        under_way = ExportJob.objects.for_person(user).filter(state__in=OPEN_STATES)
         fingerprint = salted_hmac("isales_proxy.exports", facts, algorithm="sha256").hexdigest()
         if (same := under_way.filter(fingerprint=fingerprint).first()) is not None:
             return same
@@ -147,7 +147,7 @@ def get_job(*, user: User, export_id: int) -> ExportJob | None:
     """Return a person's own export, or None if it has expired; an interrupted one is marked."""
     now = timezone.now()
     mark_abandoned(now)
-    return ExportJob.objects.of_person(user).filter(pk=export_id, ends_at__gt=now).first()
+    return ExportJob.objects.for_person(user).filter(pk=export_id, ends_at__gt=now).first()
 
 
 def cancel(*, job: ExportJob) -> bool:

@@ -74,8 +74,8 @@ class AuditEventQuerySet(ListQuerySet["AuditEvent"]):
     """Events, which can be added and read."""
 
     def visible_in(self, vdn_id: int) -> Self:
-        """Select the events of this VDN; and of those that belong to no VDN (a log-in, a changed
-        password) the ones about its people, or by them about nobody, and the installation's own."""
+        """Select the events of this VDN, and of those without a VDN (log-ins, passwords) the ones
+        about its people, and the ones about nobody by its people or by the system."""
         people = Access.objects.filter(vdn_id=vdn_id).values("user_id")
         nobody = Q(person_id=None) & (Q(actor_id=None) | Q(actor_id__in=people))
         return self.filter(Q(vdn_id=vdn_id) | (Q(vdn_id=None) & (Q(person_id__in=people) | nobody)))
@@ -90,9 +90,8 @@ class AuditEventQuerySet(ListQuerySet["AuditEvent"]):
         begin: datetime | None = None,
         end: datetime | None = None,
     ) -> Self:
-        """Select the events of one of the actions, with the text, about one of the numbers (by
-        their fingerprints), from addresses that begin so, within the times. Empty values match
-        anything."""
+        """Select events by action, text, fingerprints of numbers, start of the address, and time.
+        Empty arguments match everything."""
         conditions = {
             "action__in": actions,
             "number_key__in": numbers,
@@ -102,25 +101,15 @@ class AuditEventQuerySet(ListQuerySet["AuditEvent"]):
         }
         found = self.filter(**{name: value for name, value in conditions.items() if value})
         if text:
-            found = found.annotate(facts=Cast("detail", models.TextField())).filter(_holding(text))
+            found = found.annotate(facts=Cast("detail", models.TextField())).filter(
+                _contains_text(text)
+            )
         return found
 
     def concerning(self, name: str, *, vdn_id: int) -> Self:
-        """Select the events by, or about, people of this VDN with `name` in the user name."""
+        """Select the events by or about people of this VDN with `name` in their user name."""
         named = User.objects.with_access_to(vdn_id).filter(username__icontains=name)
         return self.filter(Q(actor__icontains=name) | Q(person_id__in=named.values("pk")))
-
-    def by_person(self, actor_id: int, *, since: datetime) -> Self:
-        """Select what a person has done since that time."""
-        return self.filter(actor_id=actor_id, at__gte=since)
-
-    def after(self, number: int) -> Self:
-        """Select the events after that number."""
-        return self.filter(pk__gt=number)
-
-    def before(self, number: int) -> Self:
-        """Select the events before that number."""
-        return self.filter(pk__lt=number)
 
     def update(self, **_kwargs: Any) -> int:
         """Refuse. Raises PermissionDenied."""
@@ -140,8 +129,8 @@ class AuditEvent(models.Model):
 
     `detail` holds facts, never a called number, a name of a customer, or a secret. `number_key`
     is the fingerprint of the called number that the event is about, by which its history is found;
-    `person_id` says which of our own people it is about, where that is another one than the actor.
-    `hash` covers the event and the hash of the one before, `previous`.
+    `person_id` is the user that the event is about, unless that is the actor. `hash` covers the
+    event and the hash of the event before, `previous`.
     """
 
     at = models.DateTimeField(_("at"), db_index=True)
@@ -162,7 +151,7 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering: ClassVar = ("-id",)
-        # What a person did today is counted for the budgets.
+        # Daily budgets count the events of a person.
         indexes: ClassVar = [models.Index(fields=["actor_id", "at"], name="audit_by_actor")]
         verbose_name = _("audit event")
         verbose_name_plural = _("audit events")
@@ -181,31 +170,23 @@ class AuditEvent(models.Model):
         raise PermissionDenied("An audit event is never deleted.")
 
 
-def _holding(text: str) -> Q:
-    """The text as it was typed, or in its compatibility form."""
-    wanted = Q()
-    for spelt in {text, clean_text(text)}:
-        wanted |= Q(subject__icontains=spelt) | Q(reason__icontains=spelt)
-        # SQLite keeps the detail in ASCII.
-        for written in {spelt, json.dumps(spelt)[1:-1]}:
-            wanted |= Q(facts__icontains=written)
-    return wanted
-
-
-class AuditHeadQuerySet(models.QuerySet["AuditHead"]):
-    """The one head of the chain."""
-
-    def current(self) -> AuditHead | None:
-        """Return the head; None before the first event."""
-        return self.filter(pk=1).first()
+def _contains_text(text: str) -> Q:
+    """Build the condition for a text as typed, or normalised to NFKC."""
+    condition = Q()
+    for variant in {text, clean_text(text)}:
+        condition |= Q(subject__icontains=variant) | Q(reason__icontains=variant)
+        # SQLite stores JSON in ASCII.
+        for stored in {variant, json.dumps(variant)[1:-1]}:
+            condition |= Q(facts__icontains=stored)
+    return condition
 
 
 class AuditHead(models.Model):
-    """Beginning and end of the chain of events: one row, locked while an event is added.
+    """Start and end of the chain of events: one row, which is locked while an event is added.
 
-    `first_previous` is the hash of the last event that was deleted after its time; the oldest event
-    that is left follows on it. `seal` covers these three. `checked_at`, `checked_count` and
-    `problem` are what the last verification found; an empty problem is a good one.
+    `first_previous` is the hash of the last event that retention deleted, to which the oldest
+    remaining event refers. `seal` covers these three. `checked_at`, `checked_count` and `problem`
+    are the result of the last verification; `problem` is "" for an intact chain.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
@@ -216,8 +197,6 @@ class AuditHead(models.Model):
     checked_at = models.DateTimeField(null=True)
     checked_count = models.BigIntegerField(default=0)
     problem = models.CharField(max_length=300, blank=True)
-
-    objects = AuditHeadQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"audit to {self.last_id}"

@@ -13,7 +13,7 @@ from isales_proxy.models.vdns import Vdn
 
 
 class CodeCategory(models.TextChoices):
-    """Side on which the reason of a result lies."""
+    """Party that caused a result."""
 
     CUSTOMER = "customer", _("Customer")
     NETWORK = "network", _("Network")
@@ -25,14 +25,14 @@ class ResultCodeQuerySet(models.QuerySet["ResultCode"]):
     """Reads of the code table."""
 
     def listed(self, vdn: Vdn) -> ResultCodeQuerySet:
-        """Codes of a VDN that the vendor still lists."""
+        """Select the codes of a VDN that the vendor still lists."""
         return self.filter(vdn=vdn, gone_at=None)
 
 
 class ResultCode(models.Model):
     """One OBS result code of one VDN with the vendor's texts.
 
-    A code that the vendor no longer lists stays, marked by `gone_at`, for old rows with it.
+    A code that the vendor no longer lists is kept for old reservations; `gone_at` is then set.
     """
 
     vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="result_codes")
@@ -67,9 +67,9 @@ class RefreshKind(models.TextChoices):
 
 
 class CodeRefresh(models.Model):
-    """One change of a VDN's code table: the new table, and the changes.
+    """One change of a VDN's code table.
 
-    `table` is the whole table after it: code → [Chinese, English]. `changes` lists
+    `table` is the whole new table: code → [Chinese, English]. `changes` lists
     `{"code", "kind": "added" | "removed" | "reworded", "before", "after"}`, each side a pair of
     texts or null.
     """
@@ -94,10 +94,7 @@ class CodeRefresh(models.Model):
 
 
 class CodeNote(models.Model):
-    """Override: an admin's meaning and next step of one code in place of the built-in ones.
-
-    An empty field leaves the built-in text.
-    """
+    """Override of the built-in texts of one code by an admin. An empty field overrides nothing."""
 
     vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="code_notes")
     code = models.CharField(_("code"), max_length=32)
@@ -124,12 +121,12 @@ class CodeNote(models.Model):
 
 
 class CodeOccurrenceQuerySet(models.QuerySet["CodeSighting"]):
-    """The occurrences: reads, and the write of many."""
+    """Bulk writes of occurrences."""
 
     def store(self, rows: Iterable[tuple[int, str, str, date]]) -> None:
-        """Store VDN, code, row and day of each, or its day where it is there already.
+        """Insert rows of VDN, code, row and day, or update the day of existing ones.
 
-        By hand, since `bulk_create` takes five times as long, within somebody's page.
+        This happens while a page is built; `bulk_create` would take five times as long.
         """
         with connection.cursor() as cursor:
             cursor.executemany(
@@ -141,18 +138,6 @@ class CodeOccurrenceQuerySet(models.QuerySet["CodeSighting"]):
                     for vdn, code, row, day in rows
                 ],
             )
-
-    def after(self, day: date, *, vdn: Vdn) -> CodeOccurrenceQuerySet:
-        """Occurrences in a VDN after a UTC day."""
-        return self.filter(vdn=vdn, day__gt=day)
-
-    def before(self, day: date) -> CodeOccurrenceQuerySet:
-        """Occurrences before a UTC day."""
-        return self.filter(day__lt=day)
-
-    def count_by_code(self) -> dict[str, int]:
-        """Number of reservations for each code."""
-        return dict(self.order_by("code").values_list("code").annotate(models.Count("pk")))
 
 
 class CodeSighting(models.Model):

@@ -1,8 +1,7 @@
-"""Exports that are too long for one request: jobs, each with a file that its person fetches."""
+"""Exports too long for one request: jobs, each with a file for its user."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
 from django.conf import settings
@@ -12,8 +11,6 @@ from django.utils.translation import gettext_lazy as _
 from isales_proxy.core import encryption
 from isales_proxy.models.vdns import Vdn
 
-# A running job reports every second; the slowest call of the vendor takes less than this.
-SILENCE: Final = timedelta(seconds=90)
 _PURPOSE: Final = "export-job"
 
 
@@ -34,26 +31,18 @@ OPEN_STATES: Final = (ExportState.QUEUED, ExportState.RUNNING)
 class ExportJobQuerySet(models.QuerySet["ExportJob"]):
     """Queries of export jobs."""
 
-    def of_person(self, user: Any) -> Self:
+    def for_person(self, user: Any) -> Self:
         """Select the jobs of one person."""
         return self.filter(user=user).select_related("vdn")
-
-    def silent(self, now: datetime) -> Self:
-        """Select running jobs whose worker has not reported for `SILENCE` at `now` (aware)."""
-        return self.filter(state=ExportState.RUNNING, reported_at__lt=now - SILENCE)
-
-    def over(self, now: datetime) -> Self:
-        """Select the jobs whose day is over at `now` (aware)."""
-        return self.filter(ends_at__lte=now)
 
 
 class ExportJob(models.Model):
     """One export of one person.
 
-    `question` is encrypted, since it may contain a called number; after the run it also has the
-    facts about the file. `masked` and `all_agents` tell what the file contains, so that it is given
-    only to who still may see that. `attempt` counts the runs: one that was replaced by a later one
-    reports in vain.
+    `question` is encrypted, since it may contain a called number; after the run it also describes
+    the file. `masked` and `all_agents` tell what the file contains: it can be downloaded only as
+    long as the person may see that. `attempt` counts the runs; reports of an earlier run are
+    ignored.
     """
 
     user = models.ForeignKey(

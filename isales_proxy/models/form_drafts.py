@@ -1,8 +1,7 @@
-"""Forms that people have open: what they typed, and what became of the form once it was sent."""
+"""Drafts of forms: what a person typed, and the outcome once the form was carried out."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import ClassVar, Final, Self
 
 from django.conf import settings
@@ -16,7 +15,7 @@ _PURPOSE: Final = "form-draft"
 
 
 class FormDraftQuerySet(models.QuerySet["FormDraft"]):
-    """Drafts by their person, state and time."""
+    """Drafts by person and state."""
 
     def for_person(self, person: User) -> Self:
         """Select the drafts of one person, the newest first."""
@@ -26,25 +25,12 @@ class FormDraftQuerySet(models.QuerySet["FormDraft"]):
         """Select the drafts of forms that have not been carried out."""
         return self.filter(done_at=None)
 
-    def saved(self, *, since: datetime) -> Self:
-        """Select the drafts saved after that time."""
-        return self.filter(saved_at__gt=since)
-
-    def ended(self, before: datetime) -> Self:
-        """Select the drafts saved at that time or earlier."""
-        return self.filter(saved_at__lte=before)
-
-    def with_unread_secret(self, before: datetime) -> Self:
-        """Select the forms carried out until that time whose secret was not shown."""
-        return self.filter(done_at__lte=before).exclude(body="")
-
 
 class FormDraft(models.Model):
-    """One opened form of one person. `body` and `outcome` are sealed.
+    """One form opened by one person. `body` and `outcome` are encrypted.
 
-    `address` is the local address of the page on which the form stands, without `?form=`. A form
-    whose `done_at` is set has been carried out and is not carried out again; `outcome` then is the
-    address of what came of it.
+    `address` is the local address of the form's page, without `?form=`. A form with `done_at` has
+    been carried out and is not carried out again; `outcome` is then the address of its result.
     """
 
     user = models.ForeignKey(
@@ -53,12 +39,12 @@ class FormDraft(models.Model):
     key = models.CharField(max_length=64)
     address = models.CharField(max_length=600, blank=True)
     body = models.TextField(blank=True)
-    # Whether the form was sent, so that its page judges it.
+    # The form was submitted, so its page shows what is wrong with it.
     judged = models.BooleanField(default=False)
-    # Why it could not be carried out, with the status that the page answers.
+    # Why it could not be carried out, and the HTTP status of the page that says so.
     notice = models.CharField(max_length=400, blank=True)
     status = models.PositiveSmallIntegerField(default=200)
-    # Sent when the session had ended.
+    # Submitted after the session had ended.
     undone = models.BooleanField(default=False)
     saved_at = models.DateTimeField(db_index=True)
     outcome = models.TextField(blank=True)
@@ -82,28 +68,28 @@ class FormDraft(models.Model):
 
     @property
     def fields(self) -> QueryDict:
-        """The fields that were typed; none of a form that has been carried out."""
+        """The typed fields; none if the form has been carried out."""
         return QueryDict("" if self.done else self.body_text)
 
     @property
     def body_text(self) -> str:
-        """`body` in clear: fields as in a query, or the secret that the form made."""
-        return _open(self.body)
+        """Decrypted `body`: the fields, URL-encoded, or the secret that the form created."""
+        return _decrypt(self.body)
 
     @property
     def outcome_address(self) -> str:
-        """`outcome` in clear; "" while the form has not been carried out."""
-        return _open(self.outcome)
+        """Decrypted `outcome`; "" if the form has not been carried out."""
+        return _decrypt(self.outcome)
 
     @staticmethod
-    def seal(text: str) -> str:
-        """Seal a text for `body` or `outcome`."""
+    def encrypt(text: str) -> str:
+        """Encrypt a text for `body` or `outcome`."""
         return encryption.encrypt(text, purpose=_PURPOSE) if text else ""
 
 
-def _open(sealed: str) -> str:
+def _decrypt(encrypted: str) -> str:
     try:
-        return encryption.decrypt(sealed, purpose=_PURPOSE) if sealed else ""
+        return encryption.decrypt(encrypted, purpose=_PURPOSE) if encrypted else ""
     except encryption.DecryptionFailed:
-        # Of another key: what was typed is lost, and the form is empty again.
+        # Encrypted under another SECRET_KEY: the form is shown empty.
         return ""

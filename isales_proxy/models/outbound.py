@@ -1,4 +1,4 @@
-"""Outbound tasks by name, and the call data that was taken from the vendor."""
+"""Names of outbound tasks, and call data received from the vendor."""
 
 from __future__ import annotations
 
@@ -17,14 +17,6 @@ from isales_proxy.models.querysets import ListQuerySet
 from isales_proxy.models.vdns import Vdn
 
 
-class TaskNameQuerySet(models.QuerySet["TaskName"]):
-    """Reads of task names."""
-
-    def for_vdn(self, vdn: Vdn) -> Self:
-        """Names of one VDN, the latest seen first."""
-        return self.filter(vdn=vdn).order_by("-seen_at", "-pk")
-
-
 class TaskName(models.Model):
     """Name of an outbound task, learnt from reservations because the task list has none."""
 
@@ -32,8 +24,6 @@ class TaskName(models.Model):
     service_id = models.CharField(max_length=64)
     name = models.CharField(max_length=255)
     seen_at = models.DateTimeField()
-
-    objects = TaskNameQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
@@ -56,39 +46,33 @@ class BatchState(models.TextChoices):
 
 
 class CallDataBatchQuerySet(ListQuerySet["CallDataBatch"]):
-    """Reads of batches."""
+    """Queries of batches."""
 
     def for_vdn(self, vdn: Vdn | int) -> Self:
-        """Batches of one VDN."""
+        """Select the batches of one VDN."""
         return self.filter(vdn=vdn)
 
     def without_answer(self) -> Self:
-        """Leave the answers, of up to some megabytes each, in the database."""
+        """Do not load `raw`, which may have megabytes."""
         return self.defer("raw")
 
     def lost(self, now: datetime, longest: timedelta) -> Self:
-        """Batches without an answer that were requested longer ago than a call can take.
-
-        A request dated in the future counts as well: the clock was set back since.
-        """
+        """Select batches without an answer that were requested longer ago than a call can take, or
+        in the future, since the clock was set back."""
         overdue = Q(asked_at__lt=now - longest) | Q(asked_at__gt=now + longest)
         return self.filter(overdue, state=BatchState.ASKED, answered_at=None)
 
     def unparsed(self, now: datetime, grace: timedelta) -> Self:
-        """Batches whose answer was stored more than `grace` ago and has not been parsed."""
+        """Select batches whose answer was stored more than `grace` ago and not parsed."""
         due = Q(answered_at__lt=now - grace) | Q(answered_at__gt=now + grace)
         return self.filter(due, state=BatchState.ASKED)
 
-    def expired(self, before: datetime) -> Self:
-        """Finished batches requested before that time whose rows have not been deleted."""
-        return self.filter(purged_at=None, asked_at__lt=before).exclude(state=BatchState.ASKED)
-
 
 class CallDataBatch(models.Model):
-    """One request for call data, stored before the vendor is asked so that none goes unrecorded.
+    """One request for call data, stored before the vendor is called.
 
-    `raw` is the vendor's answer byte for byte, stored before it is parsed. `answer_bytes` is the
-    size of an answer that could not be stored. `key` is that of the form, so that a form sent twice
+    `raw` is the vendor's answer byte for byte, stored before it is parsed; `answer_bytes` is the
+    size of an answer that could not be stored. `key` is the key of the form: a form submitted twice
     is one request.
     """
 
@@ -129,14 +113,14 @@ class CallDataBatch(models.Model):
 
 
 class CallDatumQuerySet(ListQuerySet["CallDatum"]):
-    """Reads of rows of call data."""
+    """Queries of rows of call data."""
 
     def for_vdn(self, vdn: Vdn | int) -> Self:
-        """Rows of one VDN."""
+        """Select the rows of one VDN."""
         return self.filter(batch__vdn=vdn)
 
     def with_batch(self) -> Self:
-        """Rows with their batches but not the raw answers, the newest batch first."""
+        """Load the batches, without the raw answers, and order by them, the newest first."""
         found = self.select_related("batch").defer("batch__raw")
         return found.order_by("-batch_id", "position")
 
@@ -148,8 +132,8 @@ class CallDatumQuerySet(ListQuerySet["CallDatum"]):
         digits: str = "",
         numbers: Iterable[str] = (),
     ) -> Self:
-        """Rows with one of the texts in one of the fields, with the digits in a number, or with
-        exactly one of the numbers."""
+        """Select rows with one of the texts in one of the fields, with the digits within a number,
+        or with exactly one of the numbers."""
         wanted = Q()
         for name, text in itertools.product(fields, texts):
             wanted |= Q(**{f"{name}__icontains": text})
@@ -164,7 +148,7 @@ class CallDatumQuerySet(ListQuerySet["CallDatum"]):
 
 
 class CallDatum(models.Model):
-    """One row of call data as the vendor released it. Any field may be empty; `raw` is complete."""
+    """One row of call data. Any field may be empty; `raw` is the row as received."""
 
     batch = models.ForeignKey(CallDataBatch, on_delete=models.CASCADE, related_name="rows")
     position = models.PositiveIntegerField()

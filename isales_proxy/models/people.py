@@ -18,35 +18,37 @@ from isales_proxy.models.vdns import Vdn, validate_time_zone
 
 
 def validate_agent_account(account: str) -> None:
-    """Refuse what nobody could filter by: the filter parts accounts at blanks and commas."""
-    parted = re.search(r"[\s,;，；]", account.strip())
-    if parted or any(unicodedata.category(character) in {"Cc", "Cs"} for character in account):
+    """Refuse an account that the filter cannot find: it splits at spaces and commas."""
+    has_separator = re.search(r"[\s,;，；]", account.strip())
+    if has_separator or any(
+        unicodedata.category(character) in {"Cc", "Cs"} for character in account
+    ):
         raise ValidationError(_("An agent account has no spaces, commas or control characters."))
 
 
-_SHARED: Final = "="
-"""Follows the comparable user name of people whose names differed by case alone before that was
-refused; no user name contains it."""
+# Appended to the comparable user name of a second person, from when user names could differ by case
+# alone. No user name contains it.
+_DUPLICATE_MARK: Final = "="
 
 
 def comparable_username(name: str) -> str:
-    """The form in which two user names are the same: compatible characters alike, no case."""
-    alike = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return alike.strip()
+    """Return a user name in the form in which names are compared: NFKC and case-folded."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return unicodedata.normalize("NFKC", folded).strip()
 
 
 class PeopleQuerySet(models.QuerySet["User"]):
-    """People by user name, whatever its case, and by their access."""
+    """People by access and by user name, ignoring case."""
 
     def with_access_to(self, vdn_id: int) -> Self:
         """Select the people who have a role in this VDN."""
         return self.filter(accesses__vdn_id=vdn_id)
 
     def managed_by(self, person: User | AnonymousUser) -> Self:
-        """Select the people whom this person may change: those with no access beyond the VDNs that
-        they manage.
+        """Select the people whom this person may change: those with access to no VDN but the ones
+        that this person manages.
 
-        Whoever sets a password can log in with it, so one foreign VDN takes a person out of reach.
+        Who can set a password can log in with it, and would gain access to a foreign VDN.
         """
         if person.is_superuser:
             return self.all()
@@ -59,37 +61,36 @@ class PeopleQuerySet(models.QuerySet["User"]):
         """Lock these people for the rest of the transaction, before their sessions, tokens or
         second factors are changed and the change is recorded.
 
-        People come first, in the order of their keys, and the head of the audit last (ADR 13): so
-        no two changes deadlock.
+        People are locked first, in the order of their keys, and the audit head last (ADR 13), so
+        that no two changes deadlock.
         """
         list(self.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk"))
 
-    def named(self, name: str) -> User | None:
-        """The one person who is meant by a typed user name: exactly that, else in any case.
-
-        None as well where several people could be meant.
-        """
+    def find_by_username(self, name: str) -> User | None:
+        """Return the person with this user name, else the only one who has it in another case."""
         name = unicodedata.normalize("NFKC", name).strip()
         exact: User | None = self.filter(username=name).first()
         if exact is not None:
             return exact
-        key = comparable_username(name)
-        alike = models.Q(username_key=key) | models.Q(username_key__startswith=key + _SHARED)
-        found = list(self.filter(alike)[:2])
+        found = list(self._with_comparable_username(name)[:2])
         return found[0] if len(found) == 1 else None
 
-    def is_taken(self, name: str, *, but: int | None = None) -> bool:
-        """Tell whether a person other than the one of the key `but` has this user name in any
-        case."""
-        key = comparable_username(name)
-        alike = models.Q(username_key=key) | models.Q(username_key__startswith=key + _SHARED)
-        found = self.filter(alike)
-        return (found if but is None else found.exclude(pk=but)).exists()
+    def is_taken(self, name: str, *, except_pk: int | None = None) -> bool:
+        """Return True if a person other than `except_pk` has this user name in any case."""
+        found = self._with_comparable_username(name)
+        return (found if except_pk is None else found.exclude(pk=except_pk)).exists()
 
-    def sharing_names(self) -> list[tuple[str, ...]]:
-        """User names that differ by case alone, from before that was refused: each group sorted."""
+    def _with_comparable_username(self, name: str) -> Self:
+        key = comparable_username(name)
+        duplicate = models.Q(username_key__startswith=key + _DUPLICATE_MARK)
+        return self.filter(models.Q(username_key=key) | duplicate)
+
+    def list_duplicate_usernames(self) -> list[tuple[str, ...]]:
+        """Return the groups of user names that differ by case alone, each sorted."""
         groups: dict[str, list[str]] = {}
-        marked = self.filter(username_key__contains=_SHARED).values_list("username", flat=True)
+        marked = self.filter(username_key__contains=_DUPLICATE_MARK).values_list(
+            "username", flat=True
+        )
         for name in marked:
             groups.setdefault(comparable_username(name), []).append(name)
         firsts = self.filter(username_key__in=groups).values_list("username_key", "username")
@@ -99,32 +100,32 @@ class PeopleQuerySet(models.QuerySet["User"]):
 
 
 class PeopleManager(UserManager.from_queryset(PeopleQuerySet)["User"]):  # type: ignore[misc]
-    """The people, as Django's own commands ask for them."""
+    """Manager of people, with the look-up that Django's own commands use."""
 
     use_in_migrations = False
 
     def get_by_natural_key(self, username: str | None) -> User:
-        """The person of `named`, for Django's own commands. Raises DoesNotExist."""
-        found: User | None = self.named(username or "")
+        """Return the person with this user name, in any case. Raises DoesNotExist."""
+        found: User | None = self.find_by_username(username or "")
         if found is None:
             raise self.model.DoesNotExist
         return found
 
 
 class User(AbstractUser):
-    """A person who may log in. What they may see is said by their `Access` rows.
+    """A person who may log in. Their `Access` rows say what they may see.
 
-    An empty time zone stands for that of the VDN looked at. `username_key` is the user name in the
-    form in which the database compares it.
+    With an empty time zone that of the VDN is used. `username_key` is the user name in the form of
+    `comparable_username`, unique in the database.
     """
 
     username_key = models.CharField(max_length=512, editable=False)
     time_zone = models.CharField(
         _("time zone"), max_length=64, blank=True, validators=[validate_time_zone]
     )
-    # Made by `demo`, which may set the passwords of its own people and of nobody else.
+    # Created by the command `demo`, which changes the passwords of such people only.
     is_demo = models.BooleanField(default=False, editable=False)
-    # Set by somebody else: to be changed before anything else is done.
+    # Set by another person: must be changed before anything else can be done.
     password_is_temporary = models.BooleanField(default=False, editable=False)
 
     objects: ClassVar[PeopleManager] = PeopleManager()
@@ -137,15 +138,15 @@ class User(AbstractUser):
         ]
 
     def clean(self) -> None:
-        """Say at the field that somebody has the user name in another case."""
+        """Raise ValidationError at the field if the user name is taken in another case."""
         super().clean()
-        if self._has_new_key() and type(self).objects.is_taken(self.username, but=self.pk):
+        if self._has_new_key() and type(self).objects.is_taken(self.username, except_pk=self.pk):
             raise ValidationError(
                 {"username": self.unique_error_message(type(self), ("username",))}
             )
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Keep the form in which the name is compared up to date with the name."""
+        """Save the row and keep `username_key` up to date."""
         fields: Iterable[str] | None = kwargs.get("update_fields")
         if fields is None or "username" in fields:
             if self._has_new_key():
@@ -155,14 +156,14 @@ class User(AbstractUser):
         super().save(*args, **kwargs)
 
     def _has_new_key(self) -> bool:
-        """Tell whether the name is another one than that which `username_key` was drawn from."""
-        kept = self.username_key.partition(_SHARED)[0]
-        # A form whose user name was refused leaves None here.
-        return kept != comparable_username(self.username or "")
+        """Return True if `username_key` was made from another user name."""
+        current = self.username_key.partition(_DUPLICATE_MARK)[0]
+        # A form with an invalid user name leaves None here.
+        return current != comparable_username(self.username or "")
 
 
 class Access(models.Model):
-    """One person's role in one VDN. Who has no row does not learn that the VDN exists."""
+    """One person's role in one VDN. Without a row the VDN does not exist for the person."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="accesses")
     vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="accesses")
@@ -174,7 +175,7 @@ class Access(models.Model):
         validators=[validate_agent_account],
         help_text=_("The business account or agent ID that the reservations carry."),
     )
-    # Granted by single sign-on, which takes it away again; people's own grants it leaves alone.
+    # Granted, and revoked, by single sign-on, which does not change rows made by admins.
     from_claims = models.BooleanField(default=False, editable=False)
 
     class Meta:
@@ -192,6 +193,6 @@ class Access(models.Model):
         return f"{self.user} · {self.vdn_id} · {self.role}"
 
     def clean(self) -> None:
-        """Say at the field what the database would refuse as a whole."""
+        """Raise ValidationError at the field for what a constraint of the table would refuse."""
         if self.role == Role.AGENT and not self.agent_account:
             raise ValidationError({"agent_account": _("An agent needs an agent account.")})

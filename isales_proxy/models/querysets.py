@@ -1,4 +1,4 @@
-"""Reads that the lists of several tables share."""
+"""QuerySet methods shared by several tables."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any, Final, Self, TypeVar
 from django.db import models
 from django.db.models import Count, Max
 
-MOST_SORTED: Final = 20_000
-"""Rows of a table up to which it may be sorted by columns without an index."""
+# Largest list that may be sorted by columns without an index.
+MAX_SORTED_ROWS: Final = 20_000
 
 M = TypeVar("M", bound=models.Model)
 
 
 class ListQuerySet(models.QuerySet[M]):
-    """Rows of a list: sorted, one page of them, or all for a file."""
+    """Sorting and paging of lists."""
 
     def sorted_by(self, order: Iterable[str]) -> Self:
-        """Sort by these expressions; empty ones change nothing."""
+        """Sort by these expressions; keep the order if there are none."""
         return self.order_by(*order) if order else self
 
     def get_page(self, page: int, size: int) -> Self:
@@ -26,10 +26,10 @@ class ListQuerySet(models.QuerySet[M]):
         return self[(page - 1) * size : page * size]
 
     def is_short(self) -> bool:
-        """Tell whether there are at most `MOST_SORTED` rows."""
-        return self.order_by()[: MOST_SORTED + 1].count() <= MOST_SORTED
+        """Return True if there are at most `MAX_SORTED_ROWS` rows."""
+        return self.order_by()[: MAX_SORTED_ROWS + 1].count() <= MAX_SORTED_ROWS
 
     def freeze(self) -> tuple[Self, int]:
-        """Select the rows of now, without those that arrive meanwhile; also return how many."""
+        """Exclude rows that are added later; also return the number of rows."""
         counted: dict[str, Any] = self.order_by().aggregate(total=Count("pk"), last=Max("pk"))
         return self.filter(pk__lte=counted["last"] or 0), int(counted["total"])

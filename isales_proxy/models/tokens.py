@@ -1,4 +1,4 @@
-"""API tokens: kept as hashes, shown once, each with scopes and an end."""
+"""API tokens: stored as hashes, each with a scope and an expiry."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TokenScope(models.TextChoices):
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
-    """Tokens by their person and their end."""
+    """Tokens by person and expiry."""
 
     def for_person(self, person: User) -> Self:
         """Select the tokens of one person, expired ones included."""
@@ -34,27 +34,23 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
         return self.filter(user__in=User.objects.managed_by(person)).select_related("user")
 
     def valid(self, now: datetime) -> Self:
-        """Select the tokens that have not ended at `now` (aware)."""
+        """Select the tokens that have not expired at `now` (aware)."""
         return self.filter(expiry__gt=now)
 
-    def ended(self, now: datetime) -> Self:
-        """Select the tokens that have ended at `now` (aware)."""
-        return self.filter(expiry__lt=now)
 
-
-# knox's, whose `create` gives the token's text beside the token.
+# knox's `create` returns the token and its text.
 _Manager = AuthTokenManager.from_queryset(ApiTokenQuerySet)
 
 
 class ApiToken(AbstractAuthToken):
-    """A program's way in, in the name of a person."""
+    """A token by which a program acts for a person."""
 
     name = models.CharField(_("name"), max_length=80)
     scope = models.CharField(
         _("scope"), max_length=8, choices=TokenScope.choices, default=TokenScope.READ
     )
-    # Made in a session in which a second factor was given. Where one is required only such a token
-    # is taken, so that a password alone never was enough.
+    # Created in a session with a second factor. Where one is required, other tokens are refused,
+    # so that a password alone is never enough.
     second_factor = models.BooleanField(default=False, editable=False)
     last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
     last_used_from = models.CharField(max_length=64, blank=True, editable=False)

@@ -18,13 +18,13 @@ from isales_proxy.core.settings import MOST_LATE_GRACE
 
 
 def validate_time_zone(name: str) -> None:
-    """Refuse what is no IANA time zone."""
+    """Raise ValidationError for a name that is not an IANA time zone."""
     if name not in available_timezones():
         raise ValidationError(_("%(name)s is no IANA time zone."), params={"name": name})
 
 
 class VdnQuerySet(models.QuerySet["Vdn"]):
-    """VDNs in use, and by who manages them."""
+    """VDNs by state and by manager."""
 
     def enabled(self) -> Self:
         """Select the VDNs in use."""
@@ -67,14 +67,14 @@ class Vdn(models.Model):
         ),
     )
     enabled = models.BooleanField(_("enabled"), default=True)
-    # Raised by every change of the code table, so that a process knows when its copy is old.
+    # Incremented by every change of the code table, so that processes notice an outdated copy.
     codes_version = models.PositiveIntegerField(default=0, editable=False)
     codes_read_at = models.DateTimeField(null=True, editable=False)
-    # The fingerprint of a table of the vendor's that was rolled back: no schedule brings it back.
+    # Fingerprint of a vendor table that was rolled back: scheduled refreshes do not apply it.
     codes_held = models.CharField(max_length=64, blank=True, editable=False)
-    # Raised by every change of a note; 0 says that there never was any.
+    # Incremented by every change of a note; 0: there never was one.
     notes_version = models.PositiveIntegerField(default=0, editable=False)
-    # Likewise for the keys of its own; 0 says that it never had any.
+    # Incremented by every change of the VDN's own keys; 0: it never had any.
     keys_version = models.PositiveIntegerField(default=0, editable=False)
 
     objects = VdnQuerySet.as_manager()
@@ -94,15 +94,15 @@ class Vdn(models.Model):
 
     @property
     def late_grace(self) -> timedelta:
-        """Return how long after its due time an uncalled reservation becomes late."""
+        """How long after its due time an uncalled reservation becomes late."""
         own = self.late_grace_seconds
         return timedelta(seconds=settings.LATE_GRACE_SECONDS if own is None else own)
 
 
 class VdnCredentials(models.Model):
-    """Keys of one VDN in place of those of the environment; each is kept sealed.
+    """Keys of one VDN, each encrypted. For an empty one the key of the environment is used.
 
-    An empty one stands for that of the environment. `services.vdn_keys` changes them.
+    `isales_proxy.vendor.vdn_keys` changes them.
     """
 
     NAMES: ClassVar[tuple[str, ...]] = (
@@ -137,21 +137,21 @@ class VdnCredentials(models.Model):
         """The keys that this VDN has of its own."""
         return tuple(name for name in self.NAMES if getattr(self, name))
 
-    def put(self, name: str, value: str) -> None:
-        """Seal one key; "" takes it away."""
+    def set_key(self, name: str, value: str) -> None:
+        """Encrypt and set one key; "" removes it."""
         setattr(self, name, encryption.encrypt(value, purpose=self.PURPOSE) if value else "")
 
-    def open(self, name: str) -> str:
-        """One key in clear, "" where there is none. Raises DecryptionFailed."""
+    def get_key(self, name: str) -> str:
+        """Return one key, decrypted; "" if it is not set. Raises DecryptionFailed."""
         kept = getattr(self, name)
         return encryption.decrypt(kept, purpose=self.PURPOSE) if kept else ""
 
 
 class BearerToken(models.Model):
-    """The token of one set of OBS credentials, shared by all processes; kept sealed.
+    """The token of one set of OBS credentials, encrypted and shared by all processes.
 
-    `key` is a fingerprint of the credentials. While `turn_until` (UTC) lies ahead, the process of
-    `turn_of` is the one to renew it.
+    `key` is a fingerprint of the credentials. The process `turn_of` has the lock for renewing the
+    token until `turn_until` (UTC).
     """
 
     key = models.CharField(primary_key=True, max_length=64)
@@ -165,7 +165,7 @@ class BearerToken(models.Model):
 
 
 class VendorUse(models.Model):
-    """Vendor with which this database has been used, and since when (UTC): one row.
+    """Vendors with which this database has been used, and since when (UTC): one row.
 
     See `isales_proxy.vendor.vendor_use`.
     """

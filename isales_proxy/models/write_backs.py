@@ -15,8 +15,8 @@ from django.utils.translation import pgettext_lazy
 from isales_proxy.models.querysets import ListQuerySet
 from isales_proxy.models.vdns import Vdn
 
-# More than the clocks of two machines may differ by.
-_SET_BACK: Final = timedelta(seconds=60)
+# Largest difference between the clocks of two machines.
+_CLOCK_TOLERANCE: Final = timedelta(seconds=60)
 
 
 class WriteBackState(models.TextChoices):
@@ -30,10 +30,10 @@ class WriteBackState(models.TextChoices):
 
 
 class WriteBackQuerySet(ListQuerySet["WriteBack"]):
-    """Reads of the outbox."""
+    """Queries of the outbox."""
 
     def for_vdn(self, vdn: Vdn | int) -> Self:
-        """Write-backs of one VDN, the newest first."""
+        """Select the write-backs of one VDN, the newest first."""
         return self.filter(vdn=vdn).order_by("-pk")
 
     def matching(
@@ -44,8 +44,8 @@ class WriteBackQuerySet(ListQuerySet["WriteBack"]):
         digits: str = "",
         numbers: Iterable[str] = (),
     ) -> Self:
-        """Write-backs of one of the tasks, with the text in the unique ID, the digits in the called
-        number, or exactly one of the numbers. Empty values match anything."""
+        """Select write-backs by task, and by a text in the unique ID, digits within the called
+        number, or exactly one of the numbers. Empty arguments match everything."""
         found = self
         if tasks:
             found = found.filter(service_id__in=tasks)
@@ -57,42 +57,40 @@ class WriteBackQuerySet(ListQuerySet["WriteBack"]):
         return found
 
     def in_state(self, state: str) -> Self:
-        """Write-backs in a state; in any for ""."""
+        """Select the write-backs in a state; all for ""."""
         return self.filter(state=state) if state else self
 
     def waiting(self) -> Self:
-        """Write-backs that have not been delivered or ended."""
+        """Select the write-backs that are still to be delivered."""
         return self.filter(state=WriteBackState.WAITING)
 
-    def ended(self, before: datetime) -> Self:
-        """Write-backs that ended before that time."""
-        return self.exclude(state=WriteBackState.WAITING).filter(finished_at__lt=before)
-
     def heads(self) -> Self:
-        """Waiting write-backs of enabled VDNs with no earlier waiting one of the same unique ID."""
+        """Select the first waiting write-back of each unique ID, in enabled VDNs."""
         enabled = Vdn.objects.filter(enabled=True)
         return self.waiting().filter(~_earlier_waiting(), vdn__in=enabled)
 
     def due(self, now: datetime, expired: Mapping[int, int]) -> Self:
-        """Heads that may be tried now: unleased ones whose time has come, and those whose lease has
-        expired (`expired`: write-back → attempt number).
+        """Select the heads that may be tried now: unleased ones whose time has come, and those
+        whose lease has expired (`expired`: write-back → attempt number).
 
-        One that was never tried since it was queued is due whatever the clock says, and so is one
-        whose last attempt lies in the future: the clock was set back since.
+        Also due, whatever the clock says, are write-backs that were not tried since they were
+        queued, and those whose last attempt lies in the future, since the clock was set back.
         """
         ahead = WriteBackAttempt.objects.filter(
-            write_back=OuterRef("pk"), number=OuterRef("attempts"), finished_at__gt=now + _SET_BACK
+            write_back=OuterRef("pk"),
+            number=OuterRef("attempts"),
+            finished_at__gt=now + _CLOCK_TOLERANCE,
         )
         timely = Q(next_at__lte=now) | Q(next_at=F("queued_at")) | Exists(ahead)
         due = Q(Q(claimed_by="") & timely)
         for pk, attempt in expired.items():
-            # The number fences it: another worker may have taken over since it was seen.
+            # With the attempt number, since another worker may have taken over meanwhile.
             due |= Q(pk=pk, attempts=attempt)
         return self.heads().filter(due)
 
-    def asleep(self, now: datetime, outcomes: Iterable[str], since: datetime | None) -> Self:
-        """Unleased waiting write-backs whose last attempt had one of the outcomes and whose next
-        one lies ahead; without those that were tried before `since`."""
+    def postponed(self, now: datetime, outcomes: Iterable[str], since: datetime | None) -> Self:
+        """Select waiting write-backs without a lease whose last attempt had one of the outcomes and
+        whose next one is in the future; without those that were tried before `since`."""
         journal = WriteBackAttempt.objects.filter(write_back=OuterRef("pk"))
         found = (
             self.waiting()
@@ -104,7 +102,7 @@ class WriteBackQuerySet(ListQuerySet["WriteBack"]):
 
     def with_last_attempt(self) -> Self:
         """Annotate `last_outcome`, `last_status`, `last_maybe_sent`, and `comes_later`: an earlier
-        one of the same unique ID still waits."""
+        write-back of the same unique ID is still waiting."""
         last = WriteBackAttempt.objects.filter(write_back=OuterRef("pk")).order_by("-number")
         return self.select_related("vdn").annotate(
             last_outcome=Subquery(last.values("outcome")[:1]),
@@ -118,9 +116,8 @@ class WriteBack(models.Model):
     """One intermediate result on its way to the vendor.
 
     `body` is the request as it will be sent. `claimed_by` is the worker that has the lease, until
-    `claimed_until` (UTC) by its own clock. `key` is that of the form, so that a form sent twice is
-    one write-back; `request_digest` is a keyed digest of the form's values, before any number was
-    looked up.
+    `claimed_until` (UTC) by its own clock. `key` is the key of the form: a form submitted twice is
+    one write-back; `request_digest` is a keyed digest of the form's values.
     """
 
     vdn = models.ForeignKey(Vdn, on_delete=models.PROTECT, related_name="write_backs")
@@ -173,7 +170,7 @@ class WriteBack(models.Model):
         return f"{self.vdn_id} #{self.pk}"
 
     def is_sending(self, now: datetime) -> bool:
-        """True while a worker is delivering it."""
+        """Return True while a worker is delivering it."""
         until = self.claimed_until
         return self.state == WriteBackState.WAITING and until is not None and until > now
 
@@ -181,8 +178,8 @@ class WriteBack(models.Model):
 class WriteBackAttempt(models.Model):
     """One attempt to deliver, stored before it is made.
 
-    An empty `outcome` means under way; "lost" that its worker stopped before an answer arrived, so
-    that the vendor may receive the result twice.
+    `outcome` is "" while it is in progress, and "lost" if its worker stopped before an answer
+    arrived: the vendor may then receive the result twice.
     """
 
     LOST: ClassVar[str] = "lost"
@@ -211,7 +208,7 @@ class WriteBackAttempt(models.Model):
 
 
 def _earlier_waiting() -> Exists:
-    """Condition of a write-back: an earlier one of the same unique ID still waits."""
+    """Build the condition that an earlier one of the same unique ID is still waiting."""
     return Exists(
         WriteBack.objects.filter(
             vdn=OuterRef("vdn"),

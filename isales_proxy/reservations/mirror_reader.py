@@ -46,7 +46,7 @@ from isales_proxy.reservations.pages import ListChanged, TabCounts
 from isales_proxy.reservations.query import (
     DEEPEST_OFFSET,
     HIDDEN_SORTS,
-    MOST_SORTED,
+    MAX_SORTED_ROWS,
     SORT_KEYS,
     Cursor,
     ListQuery,
@@ -167,7 +167,7 @@ class MirrorReader:
 
     def list_sortable(self, total: int) -> frozenset[str]:
         """List the keys of the columns by which `total` rows can be sorted."""
-        if total > MOST_SORTED:
+        if total > MAX_SORTED_ROWS:
             return frozenset({"due"})
         hidden = frozenset() if self.scope.can(Permission.SEE_NUMBERS) else HIDDEN_SORTS
         return frozenset(SORT_KEYS) - hidden

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from isales_proxy.client.queries import ReservationQuery
 
-MOST_SORTED: Final = 20_000
+MAX_SORTED_ROWS: Final = 20_000
 """Rows up to which a list is sorted by a column without an index."""
 DEEPEST_OFFSET: Final = 10_000
 """Rows up to which pages are read by their offset; later ones by the row before them."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from django.db.models import Count
 from django.utils import timezone
 
 from isales_proxy.client.records import Reservation
@@ -87,16 +88,18 @@ def count_recent(vdn: Vdn, code: str = "") -> dict[str, int]:
     """Return the number of reservations with each code, or with `code`, in the last `DAYS` days
     (UTC) and today, without those that other processes have not written yet."""
     _write()
-    found = CodeSighting.objects.after(_get_day(timezone.now()) - timedelta(days=DAYS), vdn=vdn)
+    day = _get_day(timezone.now()) - timedelta(days=DAYS)
+    found = CodeSighting.objects.filter(vdn=vdn, day__gt=day)
     if code:
         found = found.filter(code=code)
-    return found.count_by_code()
+    return dict(found.order_by("code").values_list("code").annotate(Count("pk")))
 
 
 def purge(now: datetime) -> int:
     """Delete occurrences that are not counted any more; return the number of rows."""
     _write()
-    return CodeSighting.objects.before(_get_day(now) - timedelta(days=_KEPT_DAYS)).delete()[0]
+    day = _get_day(now) - timedelta(days=_KEPT_DAYS)
+    return CodeSighting.objects.filter(day__lt=day).delete()[0]
 
 
 def clear_memory() -> None:

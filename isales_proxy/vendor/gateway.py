@@ -134,7 +134,7 @@ def _new(vdn: Vdn, observer: ClientObserver, *, repeating: bool = True) -> Clien
 
 def _with_own_keys(found: ISalesSettings, own: VdnCredentials) -> ISalesSettings:
     try:
-        keys: dict[str, Any] = {name: own.open(name) for name in own.names}
+        keys: dict[str, Any] = {name: own.get_key(name) for name in own.names}
     except DecryptionFailed:
         raise KeysUnreadable(_OWN_KEYS_UNREADABLE, maybe_sent=False) from None
     return replace(found, **keys)

@@ -44,10 +44,10 @@ def change_keys(*, vdn: Vdn, by: User, put: Mapping[str, str], take: frozenset[s
     with transaction.atomic():
         row, _created = VdnCredentials.objects.select_for_update().get_or_create(vdn=vdn)
         for name in take:
-            row.put(name, "")
+            row.set_key(name, "")
         for name, value in put.items():
             validate_key(name, value)
-            row.put(name, value)
+            row.set_key(name, value)
         for pair in PAIRS:
             if len({bool(getattr(row, name)) for name in pair}) == 2:
                 raise ValidationError(

@@ -194,7 +194,8 @@ def _end_as_cancelled(row: WriteBack, now: datetime) -> None:
 def purge(now: datetime) -> int:
     """Delete write-backs past retention; return how many."""
     before = now - timedelta(days=settings.RETENTION.write_back_days)
-    ended = WriteBack.objects.ended(before)
+    ended = WriteBack.objects.filter(finished_at__lt=before)
+    ended = ended.exclude(state=WriteBackState.WAITING)
     deleted = 0
     for vdn_id in ended.order_by("vdn_id").values_list("vdn_id", flat=True).distinct():
         with transaction.atomic():

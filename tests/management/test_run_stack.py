@@ -17,6 +17,7 @@ from django.core.management import CommandError, call_command
 
 from isales_proxy.management.commands import run_stack
 from isales_proxy.management.commands.run_stack import CollectedState
+from isales_proxy.management.commands.run_stack import _build_environment as build_environment
 
 pytestmark = pytest.mark.processes
 
@@ -95,14 +96,14 @@ def test_address_comes_from_options_then_environment_then_default(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     asked = {"production": False, "port": None, "bind": None} | options
-    assert run_stack._bind(asked) == bind
+    assert run_stack._get_bind_address(asked) == bind
 
 
 def test_children_run_without_debug_and_with_the_local_key(
     var: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WEB_CONCURRENCY", "4")
-    found = run_stack._variables("127.0.0.1:8000", production=False)
+    found = build_environment("127.0.0.1:8000", production=False)
     assert (found["DEBUG"], found["WEB_CONCURRENCY"]) == ("0", "1")
     assert found["SECRET_KEY_FILE"] == str(var / "secret-key")
 
@@ -112,7 +113,7 @@ def test_environment_variables_override_defaults(
 ) -> None:
     monkeypatch.setenv("SECRET_KEY", "mine")
     monkeypatch.setenv("DEBUG", "1")
-    found = run_stack._variables("127.0.0.1:8000", production=False)
+    found = build_environment("127.0.0.1:8000", production=False)
     assert (found["DEBUG"], found["SECRET_KEY"]) == ("1", "mine")
     assert "SECRET_KEY_FILE" not in found
 
@@ -121,16 +122,16 @@ def test_production_requires_a_secret_key_and_no_debug(
     var: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(CommandError, match="SECRET_KEY"):
-        run_stack._variables("127.0.0.1:8000", production=True)
+        build_environment("127.0.0.1:8000", production=True)
     monkeypatch.setenv("SECRET_KEY_FILE", "/run/secrets/key")
     monkeypatch.setenv("DEBUG", "1")
     settings.DEBUG = True
     with pytest.raises(CommandError, match="DEBUG"):
-        run_stack._variables("127.0.0.1:8000", production=True)
+        build_environment("127.0.0.1:8000", production=True)
     # Left out it is off for the children, although it is on for a command by hand.
     monkeypatch.delenv("DEBUG")
     monkeypatch.setenv("WEB_CONCURRENCY", "4")
-    found = run_stack._variables("127.0.0.1:8000", production=True)
+    found = build_environment("127.0.0.1:8000", production=True)
     assert (found["WEB_CONCURRENCY"], found["SECRET_KEY_FILE"]) == ("4", "/run/secrets/key")
 
 
@@ -141,7 +142,7 @@ def test_grace_period_covers_the_vendor_timeout_in_production_only(
     settings.ISALES = replace(settings.ISALES, deadline=20.5, call_data_timeout=70.5)
     grace = {
         production: int(
-            run_stack._variables("127.0.0.1:8000", production=production)["CALLBOARD_GRACE_SECONDS"]
+            build_environment("127.0.0.1:8000", production=production)["CALLBOARD_GRACE_SECONDS"]
         )
         for production in (False, True)
     }
@@ -168,11 +169,9 @@ def test_graceful_timeout_of_the_web_server_is_the_grace_period(
 
 
 def test_metrics_of_an_earlier_run_are_deleted(var: Path) -> None:
-    shared = Path(
-        run_stack._variables("127.0.0.1:8000", production=False)["PROMETHEUS_MULTIPROC_DIR"]
-    )
+    shared = Path(build_environment("127.0.0.1:8000", production=False)["PROMETHEUS_MULTIPROC_DIR"])
     (shared / "old.db").write_text("old", "ascii")
-    again = run_stack._variables("127.0.0.1:8000", production=False)["PROMETHEUS_MULTIPROC_DIR"]
+    again = build_environment("127.0.0.1:8000", production=False)["PROMETHEUS_MULTIPROC_DIR"]
     assert again == str(shared)
     assert list(shared.iterdir()) == []
     assert shared.is_relative_to(var)
@@ -182,8 +181,8 @@ def test_free_address_does_not_answer(busy: int) -> None:
     # It listens but says nothing, and a socket that nobody listens on says nothing either.
     with socket.create_server(("127.0.0.1", 0)) as trial:
         free = trial.getsockname()[1]
-    assert run_stack._answers(f"127.0.0.1:{free}") is False
-    run_stack._see_free(f"127.0.0.1:{free}", production=False)
+    assert run_stack._is_responding(f"127.0.0.1:{free}") is False
+    run_stack._ensure_free(f"127.0.0.1:{free}", production=False)
 
 
 def test_static_files_are_collected_again_only_after_a_change(

@@ -146,7 +146,7 @@ def test_heading_of_an_unsortable_column_gives_the_reason(
     assert set(hidden) == {"number", "business"}
     assert "reveal hidden data" in hidden["number"]
     assert "reveal hidden data" in fetch(as_role("auditor"), tab="all", sort="-number")
-    monkeypatch.setattr(mirror_reader, "MOST_SORTED", 10)
+    monkeypatch.setattr(mirror_reader, "MAX_SORTED_ROWS", 10)
     long = read_notes("supervisor")
     assert len(long) == 8
     assert "due time only" in long["agent"]

@@ -263,7 +263,7 @@ def test_long_list_can_be_sorted_by_its_due_time_only(
     text = fetch(client, tab="all", sort="-agent")
     assert text.count('aria-sort="none"') == 8
     assert 'class="c-agent" aria-sort="descending"' in text
-    monkeypatch.setattr(mirror_reader, "MOST_SORTED", 10)
+    monkeypatch.setattr(mirror_reader, "MAX_SORTED_ROWS", 10)
     text = fetch(client, tab="all", sort="-agent")
     assert 'class="c-due" aria-sort="descending"' in text
     assert 'aria-sort="none"' not in text
