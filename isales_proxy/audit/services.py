@@ -142,7 +142,7 @@ def _clean_subject(text: str, number: str) -> str:
     digits = re.sub(r"\D", "", number)
     whole = re.compile(rf"(?<!\d){digits}(?!\d)")
     # A short number may also be the ID of a task.
-    if len(digits) < number_rules.WRITTEN.fewest or not whole.search(text):
+    if len(digits) < number_rules.WRITTEN.min_numerals or not whole.search(text):
         return text
     _refuse("subject")
     return whole.sub(number_rules.keep_last_two(digits), text)

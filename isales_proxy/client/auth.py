@@ -32,7 +32,7 @@ _HEADER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Access key and secret key. Raises `ValueError`, without the value, when one is unusable."""
+    """Access key and secret key. Raises `ValueError`, without the value, for an invalid one."""
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -47,7 +47,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request but for its proof, to the byte. ``path`` is as sent, ``query`` raw."""
+    """A request without its signature. ``path`` is as sent, ``query`` not encoded."""
 
     method: str
     path: str
@@ -57,28 +57,28 @@ class Request:
 
 
 def check_header_text(name: str, value: str) -> None:
-    """Raises `ValueError`, without the value, for what cannot stand in a header."""
+    """Raise `ValueError`, without the value, for text that a header cannot contain."""
     if not value or _NOT_IN_A_HEADER.search(value):
         raise ValueError(f"{name} must be printable ASCII without blanks")
 
 
 def check_secret_text(name: str, value: str) -> None:
-    """Raises `ValueError`, without the value, for what is no text on one line."""
+    """Raise `ValueError`, without the value, for anything but one line of text."""
     if not value or _CONTROL.search(value):
         raise ValueError(f"{name} must be text without control characters")
 
 
 def signature_prefix(access_key: str, now: datetime, signed: Sequence[str] = ("host",)) -> str:
-    """``auth-v2/AK/timestamp/signedHeaders``; ``now`` is aware, cut to whole seconds in UTC."""
+    """Return ``auth-v2/AK/timestamp/signedHeaders``; ``now`` is aware, cut to seconds in UTC."""
     stamp = now.astimezone(UTC).strftime(_TIMESTAMP)
     return f"{SCHEME}/{access_key}/{stamp}/{_signed_names(signed)}"
 
 
 def canonical_request(request: Request, signed: Sequence[str] = ("host",)) -> str:
-    """The text that is signed, whatever the order of the query.
+    """Return the text that is signed; the order of the query does not matter.
 
-    Without query parameters its line is left out altogether; without a body the last line is
-    empty. Raises `KeyError` when a header to be signed is not among those of the request.
+    Without query parameters their line is left out; without a body the last line is empty. Raises
+    `KeyError` when the request lacks a header that is to be signed.
     """
     values = {name.lower(): value.strip() for name, value in request.headers.items()}
     query = sorted(f"{percent(name)}={percent(value)}" for name, value in request.query)
@@ -95,7 +95,7 @@ def canonical_request(request: Request, signed: Sequence[str] = ("host",)) -> st
 def c2_header(
     request: Request, keys: Credentials, now: datetime, signed: Sequence[str] = ("host",)
 ) -> str:
-    """The value of the ``Authorization`` header."""
+    """Return the value of the ``Authorization`` header."""
     prefix = signature_prefix(keys.access_key, now, signed)
     # The second key is the hex text of the first result, not its bytes.
     signing_key = _hmac_hex(keys.secret_key, prefix)
@@ -103,9 +103,9 @@ def c2_header(
 
 
 def verify_c2(authorization: str, request: Request, keys: Credentials, now: datetime) -> bool:
-    """Tell whether ``authorization`` signs exactly this request with these keys, at about ``now``.
+    """Return True if ``authorization`` signs this request with these keys at about ``now``.
 
-    The server's side of `c2_header`; ``host`` must be signed. Never raises for a bad header.
+    The server's side of `c2_header`; ``host`` must be signed. Never raises for an invalid header.
     """
     found = _HEADER.fullmatch(authorization)
     if found is None:
@@ -121,12 +121,12 @@ def verify_c2(authorization: str, request: Request, keys: Credentials, now: date
     if abs(now - moment) > MAX_SKEW:
         return False
     expected = c2_header(request, keys, moment, signed)
-    # compare_digest takes text only when it is ASCII; a foreign key need not be.
+    # Bytes, since compare_digest accepts ASCII text only.
     return hmac.compare_digest(expected.encode(), authorization.encode("utf-8", "replace"))
 
 
 def percent(value: str | bytes) -> str:
-    """Percent-encode the UTF-8 bytes of ``value``; only ``A–Z a–z 0–9 - . _ ~`` stay."""
+    """Percent-encode the UTF-8 bytes of ``value``, all but ``A–Z a–z 0–9 - . _ ~``."""
     return quote(value, safe="")
 
 

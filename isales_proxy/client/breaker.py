@@ -1,11 +1,11 @@
-"""A circuit breaker: after a row of failures, leave the vendor alone for a moment.
+"""A circuit breaker: after several failures in a row, no calls are made for a while.
 
 ::
 
     closed ──threshold failures in a row──► open ──cooldown──► half open ──probe──► closed or open
 
 The lock guards a few assignments and is never held during a call, so calls run side by side. When
-half open, exactly one call goes through as the probe; the others are told `CircuitOpen`.
+half open, exactly one call goes through as the probe; for others `CircuitOpen` is raised.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallPermit:
-    """Leave to make one call; to be handed back with how it went."""
+    """Permission to make one call, whose result is to be recorded with it."""
 
-    era: int
+    generation: int
     probe: bool
 
 
 @dataclass(slots=True, kw_only=True)
 class Breaker:
-    """Counts failures in a row, and decides whether a call may be made.
+    """Counts consecutive failures and decides whether a call may be made.
 
-    ``cooldown`` and ``clock`` are in seconds, ``clock`` is monotonic. ``on_change`` is told each
-    new state, outside the lock.
+    ``cooldown`` and ``clock`` are in seconds, ``clock`` is monotonic. ``on_change`` is called with
+    each new state, outside the lock.
     """
 
     clock: Callable[[], float]
@@ -47,70 +47,70 @@ class Breaker:
     cooldown: float = 5.0
     on_change: Callable[[State], None] | None = None
     state: State = field(default=State.CLOSED, init=False)
-    """The state as last changed; an open breaker turns half open only with the next call."""
+    """Current state; an open breaker becomes half open only with the next call."""
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _failures: int = field(default=0, init=False)
     _opened_at: float = field(default=0.0, init=False)
-    # Each change of state begins an era; what a call of an earlier one reports is stale.
-    _era: int = field(default=0, init=False)
+    # Incremented by each change of state; results of calls of an earlier generation are ignored.
+    _generation: int = field(default=0, init=False)
 
-    def before(self) -> CallPermit:
-        """Leave for one call. Raises `CircuitOpen` with ``retry_after`` in seconds."""
+    def acquire(self) -> CallPermit:
+        """Return a permit for one call. Raises `CircuitOpen` with ``retry_after`` in seconds."""
         with self._lock:
             if self.state is State.CLOSED:
-                return CallPermit(self._era, probe=False)
+                return CallPermit(self._generation, probe=False)
             left = self._opened_at + self.cooldown - self.clock()
             if self.state is State.HALF_OPEN or left > 0:
-                # While a probe is out nobody knows; a second is a fair guess.
+                # The duration of a probe in progress is unknown; a second is a fair guess.
                 raise CircuitOpen(retry_after=max(left, 1.0))
-            self._turn(State.HALF_OPEN)
-            ticket = CallPermit(self._era, probe=True)
-        self._announce(State.HALF_OPEN)
-        return ticket
+            self._change_state(State.HALF_OPEN)
+            permit = CallPermit(self._generation, probe=True)
+        self._notify(State.HALF_OPEN)
+        return permit
 
-    def success(self, ticket: CallPermit) -> None:
-        """The call went well."""
-        self._settle(ticket, resets=True)
+    def record_success(self, permit: CallPermit) -> None:
+        """Record a good answer."""
+        self._record_response(permit, resets=True)
 
-    def neutral(self, ticket: CallPermit) -> None:
-        """The vendor answered, if not as hoped: no failure, and good enough for a probe."""
-        self._settle(ticket, resets=False)
+    def record_neutral(self, permit: CallPermit) -> None:
+        """Record another answer, such as a refusal: it is no failure, and ends a probe."""
+        self._record_response(permit, resets=False)
 
-    def failure(self, ticket: CallPermit) -> None:
-        """The vendor could not be reached, failed, or was too slow."""
+    def record_failure(self, permit: CallPermit) -> None:
+        """Record that the vendor was unreachable, failed, or was too slow."""
         with self._lock:
-            if ticket.era != self._era:
+            if permit.generation != self._generation:
                 return
             self._failures += 1
-            if not ticket.probe and self._failures < self.threshold:
+            if not permit.probe and self._failures < self.threshold:
                 return
             self._opened_at = self.clock()
-            self._turn(State.OPEN)
-        self._announce(State.OPEN)
+            self._change_state(State.OPEN)
+        self._notify(State.OPEN)
 
-    def abandon(self, ticket: CallPermit) -> None:
-        """The call ended without saying anything about the vendor; the next one may probe."""
+    def release(self, permit: CallPermit) -> None:
+        """Return the permit of a call that tells nothing about the vendor; the next may probe."""
         with self._lock:
-            if ticket.era != self._era or not ticket.probe:
+            if permit.generation != self._generation or not permit.probe:
                 return
-            self._turn(State.OPEN)
-        self._announce(State.OPEN)
+            self._change_state(State.OPEN)
+        self._notify(State.OPEN)
 
-    def _settle(self, ticket: CallPermit, *, resets: bool) -> None:
+    def _record_response(self, permit: CallPermit, *, resets: bool) -> None:
         with self._lock:
-            if ticket.era != self._era:
+            if permit.generation != self._generation:
                 return
-            if resets or ticket.probe:
+            if resets or permit.probe:
                 self._failures = 0
-            if not ticket.probe:
+            if not permit.probe:
                 return
-            self._turn(State.CLOSED)
-        self._announce(State.CLOSED)
+            self._change_state(State.CLOSED)
+        self._notify(State.CLOSED)
 
-    def _turn(self, state: State) -> None:
+    def _change_state(self, state: State) -> None:
         self.state = state
-        self._era += 1
+        self._generation += 1
 
-    def _announce(self, state: State) -> None:
+    def _notify(self, state: State) -> None:
         if self.on_change is not None:
             self.on_change(state)

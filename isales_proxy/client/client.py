@@ -30,23 +30,23 @@ from .transport import Answer, Received, Transport
 
 R = TypeVar("R", bound=Record)
 
-# Of so many rows more than a page may have, an answer is read all the same. Thousands would be
-# those of somebody who heeds no question at all, and would cost every reader seconds.
+# An answer may have this many rows more than requested. A vendor that ignores the page size may
+# send thousands, which would take seconds to parse.
 MAX_EXCESS_ROWS: Final = 100
 
 
 class Client(Transport):
-    """Safe for any number of threads; make one per process and CC-iSales.
+    """Safe for any number of threads; create one per process and CC-iSales.
 
-    Every method raises `queries.InvalidQuery` before any call when the question is out of bounds,
+    Every method raises `queries.InvalidQuery` before any call when an argument is out of bounds,
     and an `errors.ISalesError` when the call fails. ``deadline`` is in seconds for the whole call,
-    retries and a new token included; without one the configured deadline holds.
+    retries and a new token included; the default is the configured deadline.
     """
 
     def list_reservations(
         self, *, vdn: int, query: ReservationQuery, deadline: float | None = None
     ) -> Page[Reservation]:
-        """One page of the reserved calls of a VDN."""
+        """Fetch one page of the reserved calls of a VDN."""
         answer = self.call(
             LIST_RESERVATIONS, vdn=check_vdn(vdn), body=query.to_body(), deadline=deadline
         )
@@ -55,7 +55,7 @@ class Client(Transport):
     def list_result_codes(
         self, *, vdn: int, query: ResultCodeQuery, deadline: float | None = None
     ) -> Page[ResultCode]:
-        """One page of the OBS result codes of a VDN, described in the query's language."""
+        """Fetch one page of the OBS result codes of a VDN, in the language of the query."""
         answer = self.call(
             LIST_RESULT_CODES,
             vdn=check_vdn(vdn),
@@ -68,10 +68,10 @@ class Client(Transport):
     def list_outbound_tasks(
         self, *, vdn: int, cc_id: int, deadline: float | None = None
     ) -> tuple[OutboundTask, ...]:
-        """The outbound tasks of a VDN, as its dialler sees them."""
+        """Fetch the outbound tasks of a VDN that are being executed."""
         answer = self.call(
             LIST_OUTBOUND_TASKS,
-            # Both are declared as strings on this page, and as integers on the two others.
+            # Strings on this vendor page, integers on the two others.
             body={"subCCNo": str(check_cc_id(cc_id)), "vdnId": str(check_vdn(vdn))},
             deadline=deadline,
         )
@@ -82,17 +82,17 @@ class Client(Transport):
         *,
         vdn: int,
         query: CallDataQuery,
-        keep: Callable[[Received], None],
+        on_received: Callable[[Received], None],
         deadline: float | None = None,
     ) -> tuple[CallDatum, ...]:
-        """A batch of call data, which the vendor may not hand out a second time.
+        """Fetch a batch of call data, which the vendor may hand out only once.
 
-        ``keep`` is given whatever came of the answer before anything can fail over it; what it
-        raises passes through. It is not called when nothing came. The request is never repeated;
-        whether an error leaves open what became of it is told by its ``maybe_sent``.
+        ``on_received`` is called with whatever arrived of the answer before it is decoded; its
+        exceptions pass through. It is not called if nothing arrived. The request is never
+        repeated; ``maybe_sent`` of an error tells whether it may have reached the vendor.
         """
         answer = self.call(
-            READ_CALL_DATA, body=query.to_body(vdn=vdn), deadline=deadline, keep=keep
+            READ_CALL_DATA, body=query.to_body(vdn=vdn), deadline=deadline, on_received=on_received
         )
         if len(answer.payload.rows) > query.batch_count:
             self.observer.drift(READ_CALL_DATA.name, "taskData", "oversize")
@@ -128,7 +128,7 @@ class Client(Transport):
     def _items(self, answer: Answer[Any], record: type[R]) -> tuple[R, ...]:
         name = answer.operation.name
         items: list[R] = []
-        # A dict keeps the order of arrival; each difference is told once an answer.
+        # A dict keeps the order of arrival; each difference is reported once per answer.
         drift: dict[tuple[str, str], None] = {}
         try:
             for row in answer.payload.rows:

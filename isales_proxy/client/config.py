@@ -1,4 +1,4 @@
-"""Addresses of CC-iSales and time limits. Everything is checked here, before the first call."""
+"""Addresses of CC-iSales and time limits, all validated before the first call."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Endpoint(StrEnum):
 
     CAMPAIGNS = "campaigns"
     OBS = "obs"
-    TOKEN = "token"  # noqa: S105 – a place, no secret
+    TOKEN = "token"  # noqa: S105 – no secret
 
 
 class ObsAuth(StrEnum):
@@ -49,8 +49,8 @@ class Origin:
     prefix: str
 
     @classmethod
-    def read(cls, name: str, address: str) -> Self:
-        """The parts of ``address``. Raises `ValueError` with the setting's name, not its value."""
+    def parse(cls, name: str, address: str) -> Self:
+        """Split an address. Raises `ValueError` with the name of the setting, not its value."""
         found = _ADDRESS.fullmatch(address)
         if found is None or not 0 < int(found["port"] or 1) < 65_536:
             raise ValueError(f"{name} must be http(s)://host[:port], without user, query or blanks")
@@ -63,8 +63,8 @@ class ObsConfig:
 
     ``base_url`` is that of CC-iSales when empty, ``token_url`` the documented path below it.
     ``key`` and ``secret`` are those of the app, or user and password of the log-in; ``token`` is
-    the static one. ``header`` is the name under which a token is sent, ``token_seconds`` the
-    lifetime asked for. Nothing needs to be set; what is missing is told by `configured`.
+    the static one. ``header`` is the name of the header with the token, ``token_seconds`` the
+    requested lifetime. Nothing needs to be set; see `configured`.
     """
 
     base_url: str = ""
@@ -79,7 +79,7 @@ class ObsConfig:
     def __post_init__(self) -> None:
         for name, address in (("base_url", self.base_url), ("token_url", self.token_url)):
             if address:
-                Origin.read(name, address)
+                Origin.parse(name, address)
         if self.auth not in frozenset(ObsAuth):
             raise ValueError("auth must be app, login or static")
         for name, value in (("key", self.key), ("secret", self.secret)):
@@ -94,7 +94,7 @@ class ObsConfig:
 
     @property
     def configured(self) -> bool:
-        """Tell whether there is what the chosen ``auth`` needs."""
+        """Return True if the settings that the chosen ``auth`` needs are there."""
         if self.auth == ObsAuth.STATIC:
             return bool(self.token)
         return bool(self.key and self.secret)
@@ -107,8 +107,8 @@ class TransportConfig:
     ``base_url`` is ``http(s)://host[:port]``, where needed with a path before the vendor's; that
     path is signed too. ``ca_bundle`` is a file or directory of certificate authorities in place of
     the system's. Timeouts, deadline, ``max_retry_wait`` and ``breaker_cooldown`` are in seconds,
-    ``patient_timeout`` is read timeout and deadline of the patient operations, where it is longer
-    than the ordinary ones. ``max_bytes`` bounds an answer, ``attempts`` counts the first one too.
+    ``slow_timeout`` is read timeout and deadline of slow operations, if longer than the ordinary
+    ones. ``max_bytes`` bounds an answer, ``attempts`` counts the first one too.
     Without keys in ``obs`` the OBS interfaces cannot be called.
     """
 
@@ -118,7 +118,7 @@ class TransportConfig:
     connect_timeout: float = 3.0
     read_timeout: float = 10.0
     deadline: float = 15.0
-    patient_timeout: float = 60.0
+    slow_timeout: float = 60.0
     max_bytes: int = 8 * 1024 * 1024
     attempts: int = 3
     max_retry_wait: float = 5.0
@@ -130,14 +130,14 @@ class TransportConfig:
         "connect_timeout",
         "read_timeout",
         "deadline",
-        "patient_timeout",
+        "slow_timeout",
         "max_bytes",
         "attempts",
         "breaker_threshold",
     )
 
     def __post_init__(self) -> None:
-        Origin.read("base_url", self.base_url)
+        Origin.parse("base_url", self.base_url)
         for name in self._POSITIVE:
             value = getattr(self, name)
             if not math.isfinite(value) or value <= 0:
@@ -147,22 +147,22 @@ class TransportConfig:
         if min(self.max_retry_wait, self.breaker_cooldown) < 0:
             raise ValueError("max_retry_wait and breaker_cooldown must not be negative")
 
-    def read_timeout_of(self, *, patient: bool) -> float:
-        """Seconds that a patient or an ordinary operation waits for the next part of an answer."""
-        return max(self.read_timeout, self.patient_timeout) if patient else self.read_timeout
+    def read_timeout_of(self, *, slow: bool) -> float:
+        """Seconds that an operation waits for the next part of an answer."""
+        return max(self.read_timeout, self.slow_timeout) if slow else self.read_timeout
 
-    def deadline_of(self, *, patient: bool) -> float:
-        """Seconds that a call of a patient or an ordinary operation may take as a whole."""
-        return max(self.deadline, self.patient_timeout) if patient else self.deadline
+    def deadline_of(self, *, slow: bool) -> float:
+        """Seconds that a call of an operation may take altogether."""
+        return max(self.deadline, self.slow_timeout) if slow else self.deadline
 
-    def origin_of(self, place: Endpoint) -> Origin:
-        """The address of a place's interfaces; of `Endpoint.TOKEN`, one whole address."""
+    def origin_of(self, endpoint: Endpoint) -> Origin:
+        """Return the address of an endpoint; for `Endpoint.TOKEN` it includes the whole path."""
         obs = self.obs
-        if place is Endpoint.CAMPAIGNS:
-            return Origin.read("base_url", self.base_url)
-        if place is Endpoint.TOKEN and obs.token_url:
-            return Origin.read("token_url", obs.token_url)
-        origin = Origin.read("base_url", obs.base_url or self.base_url)
-        if place is Endpoint.TOKEN:
+        if endpoint is Endpoint.CAMPAIGNS:
+            return Origin.parse("base_url", self.base_url)
+        if endpoint is Endpoint.TOKEN and obs.token_url:
+            return Origin.parse("token_url", obs.token_url)
+        origin = Origin.parse("base_url", obs.base_url or self.base_url)
+        if endpoint is Endpoint.TOKEN:
             return Origin(origin.base, origin.host, origin.prefix + TOKEN_PATH)
         return origin

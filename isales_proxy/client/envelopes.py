@@ -1,4 +1,4 @@
-"""The answer dialects: bytes → rows and total, or a token, or the right error.
+"""Formats of answers: bytes → rows and total, a token, or an error.
 
 Vendor pages: as in `operations`. On the C2 interfaces ``resultCode`` and ``returnCode`` say the
 same thing; one of them may be missing, and an answer is good only if every code in it says success.
@@ -22,14 +22,14 @@ from .errors import BadAnswer, Refused
 SUCCESS = "0200000"
 TOTAL = "totalCount"
 
-# (code field, text field) in the order in which they are believed.
+# (code field, text field) in order of precedence.
 _CODES = (("resultCode", "resultDesc"), ("returnCode", "returnDesc"))
 _COUNT = re.compile(r"[0-9]{1,12}")
 
 MAX_LIFETIME = 24 * 60 * 60
-"""A longer one, in seconds, is no lifetime but a moment, or counted in milliseconds."""
+"""Longest plausible lifetime in seconds; a larger number is a time, or in milliseconds."""
 
-# The pages name no field for the vendor's sentence; these are those that others use.
+# The pages name no field for the error message; these names are common.
 _SENTENCES = (
     "resultDesc",
     "returnDesc",
@@ -48,8 +48,7 @@ _MAX_TOKEN = 8_192
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Contents of an envelope. ``shape`` is the envelope as found, in a few plain words and without
-    any value."""
+    """Contents of an envelope. ``shape`` describes the envelope found, without any value."""
 
     shape: str = field(default="", compare=False, kw_only=True)
 
@@ -58,23 +57,23 @@ P = TypeVar("P", bound=Content)
 
 
 class Dialect(ABC, Generic[P]):
-    """Way in which an interface wraps its answers."""
+    """Format in which an interface wraps its answers."""
 
     @abstractmethod
     def decode(self, body: bytes) -> P:
-        """Raises `BadAnswer` or `Refused`, neither of which holds any of ``body``."""
+        """Decode an answer. Raises `BadAnswer` or `Refused`, neither with any part of ``body``."""
 
     @abstractmethod
     def check(self, answer: Mapping[str, Any]) -> str:
-        """The codes found, in words. Raises `Refused` for one that is not success, `BadAnswer`
-        without any."""
+        """Return the code fields found, in words. Raises `Refused` for a code other than success,
+        and `BadAnswer` without a code."""
 
     def read_sentence(self, answer: Mapping[str, Any]) -> str:  # noqa: ARG002 – for the OBS dialects
-        """The vendor's sentence of a failure without a code."""
+        """Return the vendor's message in a failure without a code."""
         return ""
 
-    def refusal(self, body: bytes) -> tuple[str | None, str]:
-        """Code and sentence out of the body of a failure, as far as it holds any."""
+    def read_refusal(self, body: bytes) -> tuple[str | None, str]:
+        """Return code and message in the body of a failure, as far as it has any."""
         try:
             answer = read_object(body)
         except BadAnswer:
@@ -84,7 +83,7 @@ class Dialect(ABC, Generic[P]):
         except Refused as refused:
             return refused.code, refused.vendor_sentence
         except BadAnswer:
-            # Who fails by status need not say so a second time.
+            # The HTTP status already says that it failed.
             return None, self.read_sentence(answer)
         return None, ""
 
@@ -100,7 +99,7 @@ class Payload(Content):
 
 @dataclass(frozen=True, slots=True)
 class Envelope(Dialect[Payload]):
-    """Rows under the interface's name for them, and their total."""
+    """Format of the campaign interfaces: rows under the name ``rows``, and their total."""
 
     rows: str
 
@@ -132,7 +131,7 @@ class ObsPayload(Content):
 
 @dataclass(frozen=True, slots=True)
 class TokenPayload(Content):
-    """A token and its lifetime; seconds that are missing or no lifetime are ``None``."""
+    """A token and its lifetime in seconds; ``None`` if missing or implausible."""
 
     value: str = field(repr=False)
     seconds: float | None
@@ -141,7 +140,7 @@ class TokenPayload(Content):
 
 
 class _ObsDialect(Dialect[P]):
-    """The ``result`` of every OBS interface, and where the pages leave open how it fails."""
+    """The ``result`` of every OBS interface, and messages of failures."""
 
     def check(self, answer: Mapping[str, Any]) -> str:
         result = answer.get("result")
@@ -160,7 +159,7 @@ class _ObsDialect(Dialect[P]):
 
 @dataclass(frozen=True, slots=True)
 class ObsEnvelope(_ObsDialect[ObsPayload]):
-    """``result``, and ``resultData`` where the interface answers with any."""
+    """``result`` and, with ``holds_data``, ``resultData``."""
 
     holds_data: bool = True
 
@@ -193,7 +192,7 @@ class LogInEnvelope(_ObsDialect[TokenPayload]):
         try:
             shape = self.check(answer)
         except BadAnswer:
-            # The page of the log-in promises no ``result``: there a token says enough.
+            # The page of the log-in documents no ``result``; a token is enough.
             shape = "no result"
         data = answer.get("resultData")
         if not isinstance(data, dict):
@@ -209,8 +208,8 @@ class LogInEnvelope(_ObsDialect[TokenPayload]):
 
 
 def read_object(body: bytes) -> Mapping[str, Any]:
-    """Strict UTF-8 JSON whose top is an object, a byte order mark tolerated; else `BadAnswer`."""
-    complaint = "The answer is not valid JSON."
+    """Parse a JSON object in UTF-8, with or without a byte order mark. Raises `BadAnswer`."""
+    message = "The answer is not valid JSON."
     try:
         value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
@@ -218,13 +217,13 @@ def read_object(body: bytes) -> Mapping[str, Any]:
     else:
         if isinstance(value, dict):
             return value
-        complaint = "The answer is not a JSON object."
-    # Raised out here since both exceptions above carry the whole body, also as a context.
-    raise BadAnswer(complaint)
+        message = "The answer is not a JSON object."
+    # Raised here, since the exceptions caught above hold the body and must not be its context.
+    raise BadAnswer(message)
 
 
 def _present_codes(answer: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
-    """Name, code and text of the code fields that say anything; null and blank say nothing."""
+    """Yield name, code and text of the code fields that are neither null nor blank."""
     for code_field, text_field in _CODES:
         code = answer.get(code_field)
         if code is not None and not (isinstance(code, str) and not code.strip()):
@@ -253,7 +252,7 @@ def _refuse_constant(_: str) -> NoReturn:
 
 
 def read_rows_leniently(body: bytes) -> tuple[object, ...]:
-    """The rows of any answer that can be read so far, whatever its ``result`` says of them."""
+    """Return the rows of an answer, whatever its ``result``; none if it cannot be read."""
     try:
         return _rows(read_object(body).get("resultData"))[0]
     except BadAnswer:
@@ -261,7 +260,7 @@ def read_rows_leniently(body: bytes) -> tuple[object, ...]:
 
 
 def _rows(data: object) -> tuple[tuple[object, ...], str]:
-    """The rows of ``resultData``, and in words how they came."""
+    """Return the rows of ``resultData``, and a description of its structure."""
     if data is None or data == {}:
         return (), "empty"
     if isinstance(data, list):

@@ -8,16 +8,16 @@
     ├── TimedOut             the answer was too slow, or the deadline is spent
     ├── Throttled            429
     ├── CredentialsRefused   401, 403, or there are no credentials to call with
-    │   ├── TokenEnded       401 for a token that was good before, and there is a new one by now
-    │   ├── KeysUnreadable   the stored keys cannot be decrypted: nothing was asked
-    │   └── KeysMissing      no keys are set: nothing was asked
+    │   ├── TokenEnded       401 for a token that was accepted before; it has been renewed
+    │   ├── KeysUnreadable   the stored keys cannot be decrypted: nothing was sent
+    │   └── KeysMissing      no keys are set: nothing was sent
     ├── BadAnswer            no JSON, the wrong shape, cut short, too large
     │   └── IncompleteSweep  the pages of one list do not add up
     └── Refused              a business error code, or another 4xx
-        └── Misdirected      that 4xx, where it is not in the words of CC-iSales
+        └── Misdirected      a 4xx without the vendor's envelope
 
-No text in here ever holds a secret, a request or answer body, or a called number.
-A question that is out of bounds is `queries.InvalidQuery` and no call at all.
+No error contains a secret, a request or response body, or a called number. For arguments out of
+bounds `queries.InvalidQuery` is raised, without a call.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import ClassVar, TypedDict, Unpack
 
 
 class Facts(TypedDict, total=False):
-    """Facts about an error that may be given with it; ``None`` says nothing."""
+    """Attributes of an error; ``None`` leaves the default."""
 
     operation: str
     request_id: str
@@ -43,14 +43,13 @@ class ISalesError(Exception):
 
     ``sentence``     one English sentence that is safe to show and to log
     ``operation``    name in the operations table
-    ``retryable``    whether asking again may help
-    ``code``         the vendor's code, where there is one
-    ``request_id``   ours, one per call and the same for all its attempts; also in the logs
-    ``http_status``  status of the answer, where there was one
-    ``retry_after``  seconds until asking again makes sense, where known
-    ``vendor_time``  what the vendor's clock said, aware UTC, where the answer told it
-    ``maybe_sent``   whether the request may have reached CC-iSales: false only where that is
-                     certain not to be so
+    ``retryable``    whether a retry may help
+    ``code``         the vendor's code, if any
+    ``request_id``   our ID of the call, the same for all its attempts; also in the logs
+    ``http_status``  status of the answer, if any
+    ``retry_after``  seconds to wait before a retry, if known
+    ``vendor_time``  the vendor's clock according to the answer, aware UTC, if known
+    ``maybe_sent``   False only if the request certainly did not reach CC-iSales
     """
 
     operation: str = ""
@@ -62,12 +61,12 @@ class ISalesError(Exception):
     vendor_time: datetime | None = None
     maybe_sent: bool = True
     outcome: ClassVar[str] = "error"
-    """The same in one word, for metrics and logs."""
+    """Kind of error in metrics and logs."""
     default_sentence: ClassVar[str] = "The call to CC-iSales failed."
 
     def __init__(self, sentence: str = "", **facts: Unpack[Facts]) -> None:
         self.sentence = sentence or self.default_sentence
-        # `args` holds the sentence alone: that keeps pickle and repr plain.
+        # Only the sentence in `args`, for a simple pickle and repr.
         super().__init__(self.sentence)
         vars(self).update({name: value for name, value in facts.items() if value is not None})
 
@@ -125,9 +124,9 @@ class CredentialsRefused(ISalesError):
 
 
 class TokenEnded(CredentialsRefused):
-    """The token that was in force ended, and a new one is there: asking again works.
+    """The token had expired and has been renewed: the same call will work now.
 
-    Raised for calls that are not repeated by themselves; all others are made with the new one.
+    Raised only for calls that are not repeated automatically.
     """
 
     outcome = "token_ended"
@@ -135,13 +134,13 @@ class TokenEnded(CredentialsRefused):
 
 
 class KeysUnreadable(CredentialsRefused):
-    """The keys that are stored cannot be read, so that nothing was asked."""
+    """The stored keys cannot be decrypted. Nothing was sent."""
 
     default_sentence = "The stored keys cannot be read."
 
 
 class KeysMissing(CredentialsRefused):
-    """No keys are set for this interface, so that nothing was asked."""
+    """No keys are set for this interface. Nothing was sent."""
 
     default_sentence = "No keys are set."
 
@@ -154,16 +153,16 @@ class BadAnswer(ISalesError):
 
 
 class IncompleteSweep(BadAnswer):
-    """Reading all pages of a list brought something other than the list."""
+    """The pages of a list are inconsistent, so that rows may be missing."""
 
     outcome = "incomplete_sweep"
     default_sentence = "The pages of the list do not add up."
 
 
 class Refused(ISalesError):
-    """CC-iSales understood and says no.
+    """CC-iSales understood the request and refuses it.
 
-    ``vendor_sentence``  its own words: cut, cleaned, long digit runs masked; ``""`` without any
+    ``vendor_sentence``  its message: cut, cleaned, long numbers masked; ``""`` without one
     ``meaning``          the code in English as this interface defines it, or ``None``
     """
 
@@ -184,10 +183,9 @@ class Refused(ISalesError):
 
 
 class Misdirected(Refused):
-    """A 4xx answer without the vendor's envelope: whoever answers there has not understood.
+    """A 4xx answer without the vendor's envelope, mostly from another server: the address is wrong.
 
-    Mostly the address that is set is wrong. Nothing is said of the request itself, so that the same
-    may be accepted once that is mended. There is never a ``code``.
+    The same request may be accepted once the address is corrected. There is never a ``code``.
     """
 
     outcome = "misdirected"

@@ -1,4 +1,4 @@
-"""The ``ieData`` of a row of call data, in its parts.
+"""Parser of the ``ieData`` of a row of call data.
 
 Vendor page: "Interface for Reading Outbound Call Data"::
 
@@ -40,7 +40,7 @@ class IeData:
 
 
 def parse_ie_data(text: str) -> IeData:
-    """Any text in its parts. Never raises; what does not fit is in ``rest``."""
+    """Parse any text. Never raises; what does not fit is in ``rest``."""
     head = _SIP_HEAD.search(text)
     plain, sip, after = text, "", ""
     if head is not None:
@@ -73,7 +73,7 @@ def _fields(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def _pair(separator: re.Pattern[str], text: str) -> tuple[str, str, str]:
-    """Return what stands before and after the first separator, and that separator."""
+    """Return the texts before and after the first separator, with the separator between."""
     found = separator.search(text)
     if found is None:
         return text.strip(), "", ""

@@ -1,4 +1,4 @@
-"""The events by which metrics, logs and health follow calls."""
+"""Events of calls, for metrics, logs and health."""
 
 from __future__ import annotations
 
@@ -22,19 +22,15 @@ class Attempt:
 
 
 class Observer:
-    """Receives events, from whichever thread they happen in. Gets no value of any field.
-
-    This one takes notice of nothing.
-    """
+    """Receives events in the thread where they happen, without values of fields. Ignores them."""
 
     def called(self, attempt: Attempt) -> None:
         """One attempt was sent."""
 
     def answered(self, operation: str, *, date: datetime | None, shape: str) -> None:
-        """A good answer came.
+        """A good answer arrived.
 
-        ``date`` is the vendor's clock as its ``Date`` header says, aware UTC; ``shape`` names the
-        envelope found, in a few plain words.
+        ``date`` is the vendor's ``Date`` header, aware UTC; ``shape`` describes the envelope.
         """
 
     def drift(self, operation: str, field: str, kind: str) -> None:

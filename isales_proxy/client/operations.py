@@ -1,4 +1,4 @@
-"""The table of vendor interfaces: what there is to know about each call, in one place.
+"""The table of vendor interfaces and the properties of each.
 
 The HTTP method says nothing about repeatability: reads are POST here.
 """
@@ -17,7 +17,8 @@ _CAMPAIGNS = "/rest/isales/v1/openapi/campaigns/{vdn}"
 _OBS = "/rest/isales/v1/openapi/obs"
 _JSON_UTF8 = "application/json; charset=UTF-8"
 
-# Eight digits are generic; seven digits mean something else on every interface, but for the first.
+# Codes of eight digits are generic; those of seven, except the first one here, depend on the
+# interface.
 _MEANINGS = {
     "0200001": "A parameter is wrong; the message from CC-iSales says which.",
     "02000001": "A parameter is empty.",
@@ -35,7 +36,7 @@ _MEANINGS = {
 
 
 class AuthScheme(StrEnum):
-    """Way in which a request proves who sends it."""
+    """Authentication of a request."""
 
     C2 = "c2"
     BEARER = "bearer"
@@ -46,9 +47,9 @@ class AuthScheme(StrEnum):
 class Operation(Generic[P]):
     """One vendor interface, whose answers hold a ``P``.
 
-    ``repeatable`` says whether one call may send its request more than once. A ``patient`` one has
-    the client's long time to be answered, for what comes too late is lost for good; all others
-    have the ordinary time. ``max_bytes`` bounds the answer; ``None`` means the client's setting.
+    ``repeatable``: one call may send its request more than once. ``slow``: the long timeout holds,
+    since an answer that comes too late is lost for good. ``max_bytes`` bounds the answer; ``None``
+    means the client's setting.
     ``meanings`` translates this interface's error codes into English.
     """
 
@@ -58,15 +59,15 @@ class Operation(Generic[P]):
     envelope: Dialect[P]
     repeatable: bool
     method: str = "POST"
-    place: Endpoint = Endpoint.OBS
+    endpoint: Endpoint = Endpoint.OBS
     auth: AuthScheme = AuthScheme.BEARER
     content_type: str = "application/json"
-    patient: bool = False
+    slow: bool = False
     max_bytes: int | None = None
     meanings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def path_for(self, *, vdn: int | None = None) -> str:
-        """The path of the request, made of unreserved characters and ``/`` alone."""
+        """Return the path of the request: unreserved characters and ``/`` only."""
         return self.path.format_map({} if vdn is None else {"vdn": int(vdn)})
 
 
@@ -76,7 +77,7 @@ LIST_RESERVATIONS = Operation(
     path=_CAMPAIGNS + "/appoint/list",
     envelope=Envelope(rows="data"),
     repeatable=True,
-    place=Endpoint.CAMPAIGNS,
+    endpoint=Endpoint.CAMPAIGNS,
     auth=AuthScheme.C2,
     content_type=_JSON_UTF8,
     meanings=_MEANINGS | {"0200006": "The CC-iSales database failed."},
@@ -89,7 +90,7 @@ LIST_RESULT_CODES = Operation(
     envelope=Envelope(rows="obsCodes"),
     repeatable=True,
     method="GET",
-    place=Endpoint.CAMPAIGNS,
+    endpoint=Endpoint.CAMPAIGNS,
     auth=AuthScheme.C2,
     content_type=_JSON_UTF8,
     meanings=_MEANINGS,
@@ -108,9 +109,9 @@ READ_CALL_DATA = Operation(
     vendor_page="Interface for Reading Outbound Call Data",
     path=_OBS + "/business/callnos",
     envelope=ObsEnvelope(),
-    # Reading may hand the numbers out for good: nobody may ask twice, nor leave before they come.
+    # Reading may use the numbers up: the request is sent once, and the answer is waited for.
     repeatable=False,
-    patient=True,
+    slow=True,
     max_bytes=32 * 1024 * 1024,
 )
 
@@ -119,7 +120,7 @@ PUSH_MID_RESULT = Operation(
     vendor_page="Interface for Writing back Intermediate Results",
     path=_OBS + "/business/push/midresult",
     envelope=ObsEnvelope(holds_data=False),
-    # It updates by uniqueId, but the outbox repeats it, and keeps a journal of that.
+    # The vendor updates by uniqueId, so it could be repeated; the outbox does that, with a journal.
     repeatable=False,
 )
 
@@ -129,7 +130,7 @@ FETCH_TOKEN = Operation(
     path="",  # the address is a setting as a whole
     envelope=AppTokenEnvelope(),
     repeatable=True,
-    place=Endpoint.TOKEN,
+    endpoint=Endpoint.TOKEN,
     auth=AuthScheme.OPEN,
 )
 

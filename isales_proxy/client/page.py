@@ -1,4 +1,4 @@
-"""One page of a list, and reading all of them without fooling oneself."""
+"""One page of a list, and reading all pages with a check for completeness."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_SWEEP_PAGES = 200
 class Page(Generic[T]):
     """Rows of one page; ``total`` counts the rows of all pages, ``page`` counts from 1.
 
-    ``digest`` is equal for equal rows as sent; "" where it was not made.
+    ``digest`` is a hash of the rows as sent; "" if it was not computed.
     """
 
     items: tuple[T, ...]
@@ -38,12 +38,12 @@ def iter_pages(
     *,
     max_pages: int = MAX_SWEEP_PAGES,
 ) -> tuple[T, ...]:
-    """All rows of a list, read page by page from page 1, each ``key`` once, in order of arrival.
+    """Read all rows of a list page by page, each ``key`` once, in order of arrival.
 
     ``fetch`` takes the page number. The sweep ends when as many distinct keys were read as the
-    total says. Rows move between pages while one reads, so everything that does not add up raises
-    `IncompleteSweep`: a total that changes midway, an empty page or a page without news before
-    the end, more keys than the total, more than ``max_pages`` pages. What ``fetch`` raises passes.
+    total says. Rows may move between pages meanwhile, so every inconsistency raises
+    `IncompleteSweep`: a changed total, a page before the end that is empty or has no new rows, more
+    keys than the total, more than ``max_pages`` pages. Errors of ``fetch`` pass through.
     """
     found: dict[Hashable, T] = {}
     total: int | None = None

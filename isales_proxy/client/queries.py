@@ -1,9 +1,9 @@
-"""Queries and write-backs: frozen inputs with bounds, so that a bad one never reaches the vendor.
+"""Queries and write-backs: validated, frozen inputs, so that an invalid one is never sent.
 
 Vendor pages: "Querying the List of Reserved Outbound Call Tasks", "Querying OBS Outbound Call
 Result Codes", "Interface for Reading Outbound Call Data" and "Interface for Writing back
-Intermediate Results". The last leaves open how its three times are written, so they are ready text
-here.
+Intermediate Results". The last one does not specify the format of its three times, so they are
+texts here.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ Locale = Literal["zh_CN", "en_US"]
 LOCALES: tuple[Locale, ...] = ("zh_CN", "en_US")
 
 CALLED_NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
-"""What can be asked for as a called number, whole or in part."""
+"""A called number to search for, whole or in part."""
 
-# A leading zero would be lost in a number.
+# Without leading zeros, which a JSON number would lose.
 _WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 class InvalidQuery(ValueError):
-    """A question outside the bounds. It was not sent.
+    """An input is out of bounds; nothing was sent.
 
-    ``field`` is the attribute at fault, ``reason`` an English phrase; neither repeats the value.
+    ``field`` is the invalid attribute, ``reason`` an English phrase; neither contains the value.
     """
 
     def __init__(self, field: str, reason: str) -> None:
@@ -56,19 +56,19 @@ class InvalidQuery(ValueError):
 
 
 def check_vdn(vdn: int) -> int:
-    """``vdn`` itself when it is a VDN id (1 to 9999); raises `InvalidQuery` otherwise."""
+    """Return a valid VDN ID (1 to 9999); raise `InvalidQuery` otherwise."""
     check_number("vdn", vdn, MIN_VDN, MAX_VDN)
     return vdn
 
 
 def check_cc_id(cc_id: int) -> int:
-    """``cc_id`` itself when it is a call center's (1 to 65535); raises `InvalidQuery` otherwise."""
+    """Return a valid call centre ID (1 to 65535); raise `InvalidQuery` otherwise."""
     check_number("cc_id", cc_id, MIN_CC_ID, MAX_CC_ID)
     return cc_id
 
 
 def check_text(name: str, value: object, *, required: bool = False, most: int = MAX_TEXT) -> None:
-    """Text of at most ``most`` characters on one line; when ``required``, not blank."""
+    """Raise `InvalidQuery` unless this is one line of at most ``most`` characters."""
     if not isinstance(value, str):
         raise InvalidQuery(name, "must be text")
     if len(value) > most:
@@ -81,7 +81,7 @@ def check_text(name: str, value: object, *, required: bool = False, most: int = 
 
 
 def check_number(name: str, value: object, lowest: int, highest: int) -> None:
-    """A whole number within its bounds, both included."""
+    """Raise `InvalidQuery` unless this is a whole number within the bounds, both included."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidQuery(name, "must be a whole number")
     if not lowest <= value <= highest:
@@ -89,7 +89,7 @@ def check_number(name: str, value: object, lowest: int, highest: int) -> None:
 
 
 def check_moment(name: str, value: object) -> None:
-    """An aware datetime, or ``None``."""
+    """Raise `InvalidQuery` unless this is an aware datetime or ``None``."""
     if value is None:
         return
     if not isinstance(value, datetime):
@@ -102,8 +102,8 @@ def check_moment(name: str, value: object) -> None:
 class ReservationQuery:
     """One page of reserved calls.
 
-    Empty text, an empty tuple and ``None`` mean "any". ``begin`` and ``end`` are aware datetimes;
-    they travel as whole UTC milliseconds. ``page`` counts from 1, ``size`` is in rows.
+    Empty text, an empty tuple and ``None`` mean "any". ``begin`` and ``end`` are aware datetimes,
+    sent as whole milliseconds. ``page`` counts from 1, ``size`` is in rows.
     Raises `InvalidQuery` when a value is out of bounds.
     """
 
@@ -140,7 +140,7 @@ class ReservationQuery:
         return self.size * (self.page - 1)
 
     def to_body(self) -> dict[str, Any]:
-        """The request body in the vendor's spelling, holding only what was given."""
+        """Build the request body, with the given fields only."""
         body: dict[str, Any] = {"offset": self.offset, "limit": self.size}
         if self.called_no:
             body["calledNo"] = self.called_no
@@ -155,7 +155,7 @@ class ReservationQuery:
         return body
 
     def key(self) -> str:
-        """Stable text, equal for questions that the vendor must answer alike; for caches."""
+        """Return a cache key: the same text for equivalent queries."""
         body = self.to_body()
         if self.agents:
             body["userAccountList"] = sorted(set(self.agents))
@@ -180,7 +180,7 @@ class ResultCodeQuery:
             raise InvalidQuery("locale", "must be zh_CN or en_US")
 
     def to_query(self) -> list[tuple[str, str]]:
-        """The URL parameters, raw, in the order in which they are sent."""
+        """Return the URL parameters, not encoded, in the order in which they are sent."""
         return [("pageSize", str(self.size)), ("pageNum", str(self.page))]
 
 
@@ -201,7 +201,7 @@ class CallDataQuery:
         check_number("batch_count", self.batch_count, 1, MAX_BATCH)
 
     def to_body(self, *, vdn: int) -> dict[str, Any]:
-        """The request body in the vendor's spelling; a task's keyword is a number where it can."""
+        """Build the request body; the keyword of a task is sent as a number if it is one."""
         plain = _WHOLE_NUMBER.fullmatch(self.service_id) is not None
         return {
             "subCCNo": self.cc_id,
@@ -216,8 +216,8 @@ class IntermediateResult:
     """The result of one call, for the row of call data named by ``unique_id``.
 
     Each field is sent under its ``name``, in the documented order. Empty text and ``None`` are left
-    out of the request. Raises `InvalidQuery` when a value is out of bounds; the repr shows nothing
-    that tells the customer.
+    out of the request. Raises `InvalidQuery` when a value is out of bounds. The repr shows no
+    personal data.
     """
 
     cc_id: int = field(metadata={"name": "subCCNo"})
@@ -246,7 +246,7 @@ class IntermediateResult:
                 check_text(each.name, getattr(self, each.name))
 
     def to_body(self) -> dict[str, Any]:
-        """The request body in the vendor's spelling, holding only what was given."""
+        """Build the request body, with the given fields only."""
         given = {theirs: getattr(self, ours) for ours, theirs in self.vendor_names().items()}
         return {name: value for name, value in given.items() if value not in (None, "")}
 
@@ -258,7 +258,7 @@ class IntermediateResult:
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
-        """Return what `to_body` was made from. Raises `InvalidQuery` when it cannot have been."""
+        """Convert the result of `to_body` back. Raises `InvalidQuery` for any other body."""
         ours = {theirs: name for name, theirs in cls.vendor_names().items()}
         if any(name not in ours for name in body):
             raise InvalidQuery("body", "must hold the documented fields alone")

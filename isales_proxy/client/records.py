@@ -4,9 +4,8 @@ Vendor pages: "Querying the List of Reserved Outbound Call Tasks" (18 fields), "
 Outbound Call Result Codes" (2 fields), "Interface for Obtaining Outbound Call Tasks" (1 field) and
 "Interface for Reading Outbound Call Data" (7 fields, two of them spelt in two ways).
 
-What really arrives differs from the pages: numbers as strings, booleans as strings, null, missing
-and unknown fields. Reading never fails because of a value; what cannot be read becomes ``None``
-and is reported as drift, by name only.
+Real answers differ from the pages: numbers and booleans as strings, null, missing and unknown
+fields. Values that cannot be read become ``None`` and are reported as drift, by name only.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ from .values import (
     Moment,
     Numbers,
     Text,
-    plain,
+    clean_json,
+    make_storable,
     read_text,
-    storable,
 )
 
 Drift = tuple[tuple[str, str], ...]
@@ -43,24 +42,24 @@ SUCCESS_CODES = frozenset({"00000", "0"})
 
 _MAX_UNKNOWN_NAMES = 20
 _SHORT = 64
-# A field is read by the validator of its type; every type not named here is sent as text.
+# Documented JSON type by Python type; text for all others.
 _JSON_TYPES: Mapping[Any, type] = {datetime | None: int, bool | None: bool, tuple[str, ...]: list}
 
 
 class Record(BaseModel):
-    """Base of all answers: frozen, read by the vendor's names, unknown fields kept.
+    """Base of all rows: frozen, parsed by the vendor's names; ``model_extra`` has unknown fields.
 
-    The unknown fields are in ``model_extra``. The repr shows no values, since they are personal.
+    The repr shows no values, since they are personal.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     documented: ClassVar[dict[str, tuple[str, type]]]
-    """The vendor's name of each field → ours, and its JSON type as the vendor page has it."""
+    """The vendor's name of each field → ours, and its documented JSON type."""
     spellings: ClassVar[Mapping[str, str]] = {}
-    """Another spelling of the page → the vendor's name."""
+    """Alternative spelling → the vendor's name."""
     optional: ClassVar[frozenset[str]] = frozenset()
-    """The vendor's names of what a sound row may leave out."""
+    """The vendor's names of fields that a row may leave out."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
@@ -76,15 +75,15 @@ class Record(BaseModel):
 
     @classmethod
     def parse(cls, row: object) -> tuple[Self, Drift]:
-        """One row of an answer. Raises `BadAnswer` when it is not an object."""
+        """Parse one row of an answer. Raises `BadAnswer` if it is not an object."""
         if not isinstance(row, dict):
             raise BadAnswer("A row of the answer is not an object.")
-        row = cls._respelt(row)
+        row = cls._normalise_names(row)
         known = row
         unknown = [name for name in row if name not in cls.documented]
         if unknown:
-            # Known names win, also over unknown ones that only become alike by cleaning.
-            known = {storable(str(name)): plain(row[name]) for name in unknown} | {
+            # Known names take precedence over unknown ones that equal them after cleaning.
+            known = {make_storable(str(name)): clean_json(row[name]) for name in unknown} | {
                 name: value for name, value in row.items() if name in cls.documented
             }
         record = cls.model_validate(known)
@@ -93,14 +92,14 @@ class Record(BaseModel):
         values = record.__dict__
         for theirs, (ours, kind) in cls.documented.items():
             if values[ours] and type(row.get(theirs)) is kind:
-                # Read, and of the documented type: most fields of most rows.
+                # As documented, like most fields of most rows.
                 continue
             if theirs not in row:
                 if theirs not in cls.optional:
                     drift.append((theirs, "missing"))
                 continue
             value = row[theirs]
-            if _blank(value) or (value == [] and kind is list):
+            if _is_blank(value) or (value == [] and kind is list):
                 continue
             if values[ours] in (None, "", ()):
                 drift.append((theirs, "unreadable"))
@@ -109,13 +108,13 @@ class Record(BaseModel):
         return record, tuple(drift)
 
     @classmethod
-    def _respelt(cls, row: dict[str, Any]) -> dict[str, Any]:
-        """The row under one spelling. The one that holds something wins, first the table's."""
+    def _normalise_names(cls, row: dict[str, Any]) -> dict[str, Any]:
+        """Rename alternative spellings, unless the field has a value under the vendor's name."""
         if not cls.spellings:
             return row
         named = dict(row)
         for other, name in cls.spellings.items():
-            if other in named and _blank(named.get(name)):
+            if other in named and _is_blank(named.get(name)):
                 named[name] = named.pop(other)
         return named
 
@@ -147,14 +146,14 @@ class Reservation(Record):
     busi_result: Text = Field(None, alias="busiResult")
     create_time: Moment = Field(None, alias="createTime")
 
-    # A reservation that was not called yet has no outcome.
+    # Set once the reservation was called.
     optional = frozenset(
         {"beginTime", "endTime", "callFlag", "callerNo", "failCode", "result", "busiResult"}
     )
 
     @classmethod
     def parse(cls, row: object) -> tuple[Self, Drift]:
-        """One row of ``appoint/list``. Raises `BadAnswer` when it is not an object."""
+        """Parse one row of ``appoint/list``. Raises `BadAnswer` if it is not an object."""
         values = _read_documented(row) if type(row) is dict else None
         if values is None:
             return super().parse(row)
@@ -162,14 +161,14 @@ class Reservation(Record):
 
 
 class ResultCode(Record):
-    """One OBS result code. ``code`` is ``""`` when the vendor sent none that can be read."""
+    """One OBS result code. ``code`` is ``""`` if it is missing or cannot be read."""
 
     code: Code = Field("", alias="obsCode")
     description: Text = Field(None, alias="obsCodeDesc")
 
 
 class OutboundTask(Record):
-    """One outbound task that the dialler may work on; named by its keyword alone."""
+    """One outbound task that is being executed, identified by its keyword."""
 
     service_id: Text = Field(None, alias="serviceId")
 
@@ -177,7 +176,7 @@ class OutboundTask(Record):
 
 
 class CallDatum(Record):
-    """One row of call data, handed out to be dialled. Every field may be empty."""
+    """One row of call data. Every field may be empty."""
 
     version: Text = Field(None, alias="version")
     service_id: Text = Field(None, alias="seviceId")
@@ -193,9 +192,9 @@ class CallDatum(Record):
 
     @classmethod
     def parse(cls, row: object) -> tuple[Self, Drift]:
-        """One row of ``callnos``. One that is no object has nothing that can be read."""
+        """Parse one row of ``callnos``; a row that is not an object becomes an empty record."""
         if not isinstance(row, dict):
-            # The rows beside it are handed out only once, so nothing may make them unreadable.
+            # An error would lose the other rows, which the vendor hands out only once.
             return cls(), (("taskData", "unreadable"),)
         return super().parse(row)
 
@@ -204,7 +203,7 @@ V = TypeVar("V", bound=Reservation)
 
 
 def create_reservation(kind: type[V], values: dict[str, Any]) -> V:
-    """Make a record of values that were read before, all of them by our names; checks nothing."""
+    """Create a record from all its values, by our names, without validation."""
     record = kind.__new__(kind)
     set_slot = object.__setattr__
     set_slot(record, "__dict__", values)
@@ -217,7 +216,7 @@ def create_reservation(kind: type[V], values: dict[str, Any]) -> V:
 _RESERVATION_NAMES = set(Reservation.model_fields)
 _NOTHING: Mapping[str, Any] = dict.fromkeys(Reservation.model_fields)
 _TEXT_TYPES = frozenset({str, type(None)})
-# The vendor's name and ours, of the fields of each documented type.
+# Vendor's and our names of the fields of each documented type.
 _TEXT_PAIRS, _TIMES, _FLAGS = (
     tuple(
         (theirs, ours)
@@ -232,7 +231,7 @@ _read_short_text = lru_cache(maxsize=4096)(read_text)
 
 
 def _read_documented(row: dict[str, Any]) -> dict[str, Any] | None:
-    """Read a row that is as documented, as nearly all are; ``None`` for one that is not."""
+    """Read a row that is as documented, like nearly all; ``None`` for other rows."""
     if not _are_documented(tuple(row)):
         return None
     get = row.get
@@ -241,7 +240,7 @@ def _read_documented(row: dict[str, Any]) -> dict[str, Any] | None:
         return None
     sent = "".join(filter(None, texts))
     if sent.isascii() and sent.isprintable() and len(sent) < MAX_TEXT:
-        # As most rows are: nothing is to be removed but blanks.
+        # Like most rows: only blanks are to be removed.
         texts = [text.strip() or None if text else None for text in texts]
     else:
         for place, text in enumerate(texts):
@@ -274,10 +273,10 @@ def _read_documented(row: dict[str, Any]) -> dict[str, Any] | None:
 
 @lru_cache(maxsize=256)
 def _are_documented(names: tuple[str, ...]) -> bool:
-    """Tell whether these are all fields that a row may not lack, and none but documented ones."""
+    """Return True if no required field is missing and no field is unknown."""
     documented = Reservation.documented.keys()
     return documented - Reservation.optional <= set(names) <= documented
 
 
-def _blank(value: object) -> bool:
+def _is_blank(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())

@@ -1,8 +1,4 @@
-"""Making foreign text safe to show, to log, and to use as a label.
-
-Called numbers, accounts and keys are the secrets here. What looks like a number is masked by the
-rule `number_rules.LOGGED`.
-"""
+"""Cleaning of foreign text for screens, logs and labels; numbers are masked by `LOGGED`."""
 
 from __future__ import annotations
 
@@ -20,33 +16,31 @@ _CONTROL_OR_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 def mask_numbers(text: str) -> str:
-    """``text`` with every run of five or more digits replaced by ``•••``."""
+    """Replace every run of five or more digits by ``•••``."""
     return number_rules.mask(text, number_rules.LOGGED)
 
 
 def sentence(value: object) -> str:
-    """Foreign text as one line: no control characters, no long numbers, at most 300 characters.
-
-    Anything but text gives ``""``.
-    """
+    """Return foreign text as one line of at most 300 characters, without control characters and
+    long numbers; ``""`` for anything but text."""
     if not isinstance(value, str):
         return ""
-    # Cut first, generously: the masks below should not run over megabytes.
+    # Cut first, so that masking does not process megabytes.
     line = _CONTROL_OR_BLANK.sub(" ", value[: 4 * MAX_SENTENCE])
-    # Cf holds invisible and direction-changing characters, Cs the halves of broken pairs.
+    # Cf: invisible and direction-changing characters; Cs: lone surrogates.
     line = "".join(c for c in line if unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
     return mask_numbers(line).strip()[:MAX_SENTENCE]
 
 
 def code(value: object) -> str:
-    """A vendor code of up to 20 plain characters, 8 of them digits, or ``(unprintable)``."""
+    """Return a code of up to 20 plain characters, 8 of them digits, else ``(unprintable)``."""
     text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
-    few = sum(character.isdigit() for character in text) <= number_rules.MOST_IN_A_CODE
+    few = sum(character.isdigit() for character in text) <= number_rules.MAX_CODE_DIGITS
     return text if _CODE.fullmatch(text) and few else UNPRINTABLE
 
 
 def field_name(name: str) -> str:
-    """A field name fit for a log or a metric label, or ``(unprintable)``."""
+    """Return a field name that is safe in logs and metric labels, else ``(unprintable)``."""
     if _NAME.fullmatch(name) and not number_rules.contains_number(name, number_rules.LOGGED):
         return name
     return UNPRINTABLE

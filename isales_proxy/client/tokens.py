@@ -1,11 +1,12 @@
-"""One token of the OBS interfaces for all threads and processes, renewed before it ends.
+"""One token of the OBS interfaces for all threads and processes, renewed before it expires.
 
-Vendor pages: "C1" (``tokenByAkSk``) and the OBS log-in and its refresh, read in section 3 and 8.1
-of the reference. How a token is got is not known here, only when, and by whom.
+Vendor pages: "C1" (``tokenByAkSk``) and the OBS log-in and its refresh, sections 3 and 8.1 of the
+reference. This module decides when a token is renewed, and by which thread; `authenticators` makes
+the calls.
 
-The threads of a process share a lock, the processes share a `TokenStore`: whoever needs a new token
-takes the lock, looks at the store, and only with the store's turn asks the vendor. So a renewal is
-one call, however many wait for it.
+The threads of a process share a lock, the processes share a `TokenStore`. A thread that needs a new
+token takes the lock, looks into the store, and calls the vendor only with the lock of the store. So
+a renewal is one call, however many threads wait for it.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ MAX_MARGIN = timedelta(seconds=60)
 MARGIN_SHARE = 5
 """A token is renewed when this part of its lifetime is left, or `MAX_MARGIN` if that is less."""
 
-_POLL = 0.05
+_POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token and its time by our clock, aware; without an ``expires_at`` its end is not known.
+    """A token and its times by our clock, aware; ``expires_at`` is ``None`` if unknown.
 
     The repr shows neither value.
     """
@@ -40,14 +41,14 @@ class Token:
     refresh_value: str = field(default="", repr=False)
     refresh_expires_at: datetime | None = None
 
-    def alive(self, now: datetime) -> bool:
-        """Tell whether it has not ended yet."""
+    def is_alive(self, now: datetime) -> bool:
+        """Return True until the token expires."""
         return self.expires_at is None or now < self.expires_at
 
-    def fresh(self, now: datetime) -> bool:
-        """Tell whether it may be used without thinking of the next one yet.
+    def is_fresh(self, now: datetime) -> bool:
+        """Return True until the token is to be renewed.
 
-        One that was issued in the future is not: the clock was set back, so its end is not known.
+        Also False for a token issued in the future: the clock was set back.
         """
         if self.expires_at is None:
             return True
@@ -57,7 +58,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class TokenState:
-    """Times between which the present token is valid, by our clock."""
+    """Times between which the current token is valid, by our clock."""
 
     issued_at: datetime
     expires_at: datetime | None
@@ -67,16 +68,16 @@ class TokenStore(Protocol):
     """Store in which processes with the same credentials share their token."""
 
     def read(self) -> Token | None:
-        """Return what was written last, if anything is there."""
+        """Return the token written last, if any."""
 
     def write(self, token: Token) -> None:
-        """Put a token there for all."""
+        """Store a token for all processes."""
 
-    def take_turn(self, seconds: float) -> bool:
-        """Leave to renew, for at most one over all processes; lapses by itself after that time."""
+    def try_lock(self, seconds: float) -> bool:
+        """Try to get the lock for renewing, which one process has, for at most ``seconds``."""
 
-    def end_turn(self) -> None:
-        """Hand the turn back; without one, or when another has it by now, nothing happens."""
+    def unlock(self) -> None:
+        """Release the lock, unless another process has it by now."""
 
 
 class MemoryTokenStore(TokenStore):
@@ -87,7 +88,7 @@ class MemoryTokenStore(TokenStore):
         self._lock = threading.Lock()
         self._token: Token | None = None
         self._holder: int | None = None
-        self._lapses = 0.0
+        self._locked_until = 0.0
 
     def read(self) -> Token | None:
         return self._token
@@ -95,15 +96,15 @@ class MemoryTokenStore(TokenStore):
     def write(self, token: Token) -> None:
         self._token = token
 
-    def take_turn(self, seconds: float) -> bool:
+    def try_lock(self, seconds: float) -> bool:
         with self._lock:
             now = self._monotonic()
-            if self._holder is not None and now < self._lapses:
+            if self._holder is not None and now < self._locked_until:
                 return False
-            self._holder, self._lapses = threading.get_ident(), now + seconds
+            self._holder, self._locked_until = threading.get_ident(), now + seconds
             return True
 
-    def end_turn(self) -> None:
+    def unlock(self) -> None:
         with self._lock:
             if self._holder == threading.get_ident():
                 self._holder = None
@@ -111,11 +112,12 @@ class MemoryTokenStore(TokenStore):
 
 @dataclass(repr=False, eq=False)
 class TokenSource:
-    """Hands out the token in force. Safe for any number of threads.
+    """Provides the current token. Safe for any number of threads.
 
-    ``obtain`` makes the calls for a new token, given the one before it if there was one and the
-    seconds left; it raises an `ISalesError`. ``left`` tells what the asking call has left; when
-    that is spent while another renews, `TimedOut` is raised. What the store raises passes through.
+    ``obtain`` makes the calls for a new token; its arguments are the previous token, if any, and a
+    function for the seconds left. It raises an `ISalesError`. ``left`` returns the seconds that the
+    call has left; when they run out during another renewal, `TimedOut` is raised. Errors of the
+    store pass through.
     """
 
     store: TokenStore
@@ -127,81 +129,81 @@ class TokenSource:
     _failures: int = field(default=0, init=False)
     _failure: ISalesError | None = field(default=None, init=False)
 
-    def token(self, left: Callable[[], float]) -> Token:
-        """A token that is good for a while. One that merely nears its end outlives a failure."""
+    def get_token(self, left: Callable[[], float]) -> Token:
+        """Return the current token, renewed if it is about to expire and that succeeds."""
         known = self._known
-        if known is not None and known.fresh(self.clock()):
+        if known is not None and known.is_fresh(self.clock()):
             return known
         try:
-            return self._renewed(None, left)
+            return self._renew(None, left)
         except ISalesError:
             known = self._known
-            if known is None or not known.alive(self.clock()) or left() <= 0:
+            if known is None or not known.is_alive(self.clock()) or left() <= 0:
                 raise
             return known
 
-    def after(self, refused: Token, left: Callable[[], float]) -> Token:
-        """A token other than the one that the vendor refused; asked for only if nobody has yet."""
-        return self._renewed(refused, left)
+    def replace(self, refused: Token, left: Callable[[], float]) -> Token:
+        """Return another token than the refused one, renewed unless that has been done already."""
+        return self._renew(refused, left)
 
-    def state(self) -> TokenState | None:
-        """The times of the token in force, without a call; ``None`` when there is none."""
+    def get_state(self) -> TokenState | None:
+        """Return the times of the current token, if any, without a call."""
         found = self.store.read() or self._known
         return TokenState(found.issued_at, found.expires_at) if found is not None else None
 
-    def _renewed(self, refused: Token | None, left: Callable[[], float]) -> Token:
+    def _renew(self, refused: Token | None, left: Callable[[], float]) -> Token:
         failures = self._failures
         if not self._renewing.acquire(timeout=max(left(), 0.0)):
-            raise _too_slow()
+            raise _time_out()
         try:
-            if (known := self._serving(self._known, refused)) is not None:
+            if (known := self._if_usable(self._known, refused)) is not None:
                 return known
             if self._failure is not None and self._failures != failures:
-                # Who waited for a renewal that failed would only fail likewise, one by one.
+                # The renewal that this thread waited for failed; another would most likely, too.
                 raise copy.copy(self._failure)
-            self._known = self._shared(refused, left)
+            self._known = self._read_or_obtain(refused, left)
             return self._known
         finally:
             self._renewing.release()
 
-    def _shared(self, refused: Token | None, left: Callable[[], float]) -> Token:
-        """Return what the store holds by now, or else a new token by our own turn."""
+    def _read_or_obtain(self, refused: Token | None, left: Callable[[], float]) -> Token:
+        """Return the token of the store, or obtain a new one under the lock of the store."""
         while True:
-            if (found := self._serving(self.store.read(), refused)) is not None:
+            if (found := self._if_usable(self.store.read(), refused)) is not None:
                 return found
             if (seconds := left()) <= 0:
-                raise _too_slow()
-            if self.store.take_turn(seconds):
+                raise _time_out()
+            if self.store.try_lock(seconds):
                 break
-            self.sleep(min(_POLL, seconds))
+            self.sleep(min(_POLL_S, seconds))
         try:
-            # Another process may have been done between our look and our turn.
+            # Another process may have stored one before we got the lock.
             last = self.store.read()
-            if (found := self._serving(last, refused)) is not None:
+            if (found := self._if_usable(last, refused)) is not None:
                 return found
-            token = self._obtained(last or self._known, left)
+            token = self._obtain(last or self._known, left)
             self.store.write(token)
             return token
         finally:
-            self.store.end_turn()
+            self.store.unlock()
 
-    def _obtained(self, last: Token | None, left: Callable[[], float]) -> Token:
+    def _obtain(self, last: Token | None, left: Callable[[], float]) -> Token:
         try:
             return self.obtain(last, left)
         except ISalesError as error:
-            # Whoever ran out of time says nothing about those who have more.
+            # Other callers may have more time left.
             if not isinstance(error, TimedOut):
                 self._failures += 1
                 self._failure = copy.copy(error)
             raise
 
-    def _serving(self, token: Token | None, refused: Token | None) -> Token | None:
-        if token is None or not token.fresh(self.clock()):
+    def _if_usable(self, token: Token | None, refused: Token | None) -> Token | None:
+        if token is None or not token.is_fresh(self.clock()):
             return None
         if refused is not None and token.value == refused.value:
             return None
         return token
 
 
-def _too_slow() -> TimedOut:
+def _time_out() -> TimedOut:
     return TimedOut("The time limit was reached before there was a token.", maybe_sent=False)

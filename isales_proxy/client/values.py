@@ -1,7 +1,4 @@
-"""Single values of an answer, read for whatever they are.
-
-Reading never fails because of a value: what cannot be read becomes ``None``, or an empty tuple.
-"""
+"""Lenient parsing of single values: what cannot be read becomes ``None`` or an empty tuple."""
 
 from __future__ import annotations
 
@@ -31,12 +28,12 @@ _FALSE = frozenset({"false", "0", "no", "n"})
 
 
 def read_text(value: object) -> str | None:
-    """Text as sent, outer blanks removed; numbers as their digits; blank and unreadable: ``None``.
+    """Return text without outer blanks, or a number as text; ``None`` for blank and other values.
 
-    Codes keep their leading zeros, since text is never taken for a number.
+    Codes keep their leading zeros, since text is never converted to a number.
     """
     if isinstance(value, str):
-        return storable(value)[:MAX_TEXT].strip() or None
+        return make_storable(value)[:MAX_TEXT].strip() or None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -47,21 +44,22 @@ def read_text(value: object) -> str | None:
 
 
 def read_flag(value: object) -> bool | None:
-    """true/false, also as text or number; anything else is ``None``."""
+    """Read a boolean, also from text or a number; ``None`` for anything else."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
-        word = value.strip().lower()
-        return True if word in _TRUE else False if word in _FALSE else None
+        text = value.strip().lower()
+        return True if text in _TRUE else False if text in _FALSE else None
     if isinstance(value, int | float):
         return True if value == 1 else False if value == 0 else None
     return None
 
 
 def read_moment(value: object) -> datetime | None:
-    """Milliseconds since 1970, as number or text, as an aware UTC datetime; else ``None``.
+    """Convert milliseconds since 1970, as a number or text, to an aware UTC datetime.
 
-    So do 0 and the far ends of the calendar: they stand for "never", and no zone could show them.
+    ``None`` for anything else, and for 0 and times at the ends of the calendar, which mean "never"
+    and cannot be converted to every zone.
     """
     if isinstance(value, str):
         text = value.strip()
@@ -78,14 +76,14 @@ def read_moment(value: object) -> datetime | None:
 
 
 def read_data(value: object) -> str | None:
-    """Text as `read_text` reads it; an object or a list as its JSON."""
+    """Read text like `read_text`; an object or a list as its JSON."""
     if isinstance(value, dict | list):
-        value = json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
+        value = json.dumps(clean_json(value), ensure_ascii=False, separators=(",", ":"))
     return read_text(value)
 
 
 def read_numbers(value: object) -> tuple[str, ...]:
-    """Phone numbers: a list of texts or numbers, a text of one or several, or a number."""
+    """Read phone numbers from a list, from text with one or several, or from a number."""
     if isinstance(value, str):
         parts: list[object] = [*_BETWEEN_NUMBERS.split(value[:MAX_TEXT])]
     elif isinstance(value, list | tuple):
@@ -104,21 +102,23 @@ Data = Annotated[str | None, BeforeValidator(read_data)]
 Numbers = Annotated[tuple[str, ...], BeforeValidator(read_numbers)]
 
 
-def plain(value: object, depth: int = 0) -> Any:
-    """An unknown field's value, fit to be stored; what is nested too deep is dropped."""
+def clean_json(value: object, depth: int = 0) -> Any:
+    """Return an undocumented field's value, fit for storage; deep nesting is cut off."""
     if isinstance(value, str):
-        return storable(value)[:MAX_TEXT]
+        return make_storable(value)[:MAX_TEXT]
     if depth >= _MAX_EXTRA_DEPTH and isinstance(value, dict | list):
         return None
     if isinstance(value, dict):
-        return {storable(str(name)): plain(inner, depth + 1) for name, inner in value.items()}
+        return {
+            make_storable(str(name)): clean_json(inner, depth + 1) for name, inner in value.items()
+        }
     if isinstance(value, list):
-        return [plain(inner, depth + 1) for inner in value]
+        return [clean_json(inner, depth + 1) for inner in value]
     return value
 
 
-def storable(text: str) -> str:
-    """Remove what a UTF-8 page or a database refuses: halves of character pairs, NUL."""
+def make_storable(text: str) -> str:
+    """Remove what neither UTF-8 nor a database can hold: lone surrogates and NUL."""
     if "\x00" in text:
         text = text.replace("\x00", "")
     if not text.isascii():

@@ -13,7 +13,7 @@ from environs import validate
 
 from isales_proxy.client.auth import Credentials
 from isales_proxy.client.config import ObsAuth, ObsConfig, TransportConfig
-from isales_proxy.client.transport.sessions import tls_context
+from isales_proxy.client.transport.sessions import create_tls_context
 from isales_proxy.core import checks
 from isales_proxy.core.checks import Grant, VdnSeed
 
@@ -166,7 +166,7 @@ TRIALS: Final[dict[str, Callable[[str], object]]] = {
     "access_key": lambda text: Credentials(text, "-"),
     "secret_key": lambda text: Credentials("-", text),
     "base_url": lambda text: TransportConfig(base_url=text, credentials=Credentials("-", "-")),
-    "ca_bundle": tls_context,
+    "ca_bundle": create_tls_context,
     "obs_base_url": lambda text: ObsConfig(base_url=text),
     "token_url": lambda text: ObsConfig(token_url=text),
     "token": lambda text: ObsConfig(token=text),

@@ -141,7 +141,7 @@ def build_sections(log: CallLog) -> tuple[Section, ...]:
 
 def _build_section(operation: Operation[Any], call: Call) -> Section:
     # The OBS pages contradict themselves, which leaves their envelope open.
-    documented = _CAMPAIGNS_ENVELOPE if operation.place is Endpoint.CAMPAIGNS else call.envelope
+    documented = _CAMPAIGNS_ENVELOPE if operation.endpoint is Endpoint.CAMPAIGNS else call.envelope
     facts = list(_describe_outcome(call))
     request_id = call.error.request_id if call.error else ""
     if call.attempts and call.asked_at:

@@ -93,7 +93,7 @@ def request_call_data(
         recorder, error = AnswerRecorder(batch, reserved), None
         try:
             gateway.get_client(scope.vdn).read_call_data(
-                vdn=scope.vdn.pk, query=query, keep=recorder
+                vdn=scope.vdn.pk, query=query, on_received=recorder
             )
         except ISalesError as raised:
             error = raised

@@ -26,7 +26,7 @@ from isales_proxy.client.errors import (
 )
 from isales_proxy.client.operations import READ_CALL_DATA
 from isales_proxy.client.transport import Received
-from isales_proxy.client.values import storable
+from isales_proxy.client.values import make_storable
 from isales_proxy.models import BatchState, CallDatum
 
 _DEEPEST: Final = 50
@@ -104,7 +104,7 @@ def _parse_rows(received: Received) -> tuple[CallDatum, ...]:
     """Create the rows without saving them. Raises ISalesError for any other answer."""
     envelope = READ_CALL_DATA.envelope
     if not 200 <= received.status < 300:
-        code, sentence = envelope.refusal(received.body)
+        code, sentence = envelope.read_refusal(received.body)
         if code:
             raise Refused(code=code, vendor_sentence=sentence)
         if received.status in _BY_STATUS:
@@ -141,14 +141,15 @@ def _clean_json(value: object, depth: int = 0) -> Any:
     """Return JSON that all databases accept: no NUL, lone surrogate or infinity, limited depth."""
     match value:
         case str():
-            return storable(value)
+            return make_storable(value)
         case float() if not math.isfinite(value):
             return str(value)
         case dict() | list() if depth >= _DEEPEST:
             return "…"
         case dict():
             return {
-                storable(str(name)): _clean_json(inner, depth + 1) for name, inner in value.items()
+                make_storable(str(name)): _clean_json(inner, depth + 1)
+                for name, inner in value.items()
             }
         case list():
             return [_clean_json(inner, depth + 1) for inner in value]

@@ -47,7 +47,7 @@ def mask_number(text: str) -> str:
     characters = [character for character in text if character.isalnum()]
     if not characters or not all(character.isdecimal() for character in characters):
         return number_rules.MASK * min(
-            max(len(characters), _FEWEST_OF_AN_OWN), number_rules.MOST_MASKS
+            max(len(characters), _FEWEST_OF_AN_OWN), number_rules.MAX_MASK_LENGTH
         )
     plus = "+" if text.lstrip().startswith(("+", "＋")) else ""
     return plus + number_rules.keep_ends(characters)
@@ -82,13 +82,13 @@ def mask_code(code: str, own: OwnNumbers = ()) -> str:
     """Mask a code only if it is longer than vendor codes are, or part of an own number."""
     if code.isascii() and len(code) < _FEWEST_OF_A_PART:
         return code
-    if code.isascii() and code.isdigit() and len(code) <= number_rules.MOST_IN_A_CODE:
+    if code.isascii() and code.isdigit() and len(code) <= number_rules.MAX_CODE_DIGITS:
         for each in own:
             if each in code or code in each:
                 return _mask_runs(code, own)
         return code
     numerals = number_rules.list_numerals(code)
-    if len(numerals) > number_rules.MOST_IN_A_CODE or (
+    if len(numerals) > number_rules.MAX_CODE_DIGITS or (
         len(numerals) >= _FEWEST_OF_A_PART and _reveals_own(numerals, own)
     ):
         return _mask_runs(code, own)

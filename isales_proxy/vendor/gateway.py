@@ -124,7 +124,7 @@ def _new(vdn: Vdn, observer: ClientObserver, *, repeating: bool = True) -> Clien
         connect_timeout=found.connect_timeout,
         read_timeout=found.read_timeout,
         deadline=found.deadline,
-        patient_timeout=found.call_data_timeout,
+        slow_timeout=found.call_data_timeout,
         obs=found.obs,
     )
     if not repeating:

@@ -1,8 +1,7 @@
-"""Store of the token of the OBS interfaces: in the database, sealed, one for all processes.
+"""Store of the token of the OBS interfaces: encrypted in the database, one for all processes.
 
 Vendor pages: "C1 Configuration Interface Authentication" and the log-in of the OBS interfaces.
-While the database cannot be reached each process keeps a token of its own, so that the vendor can
-still be asked.
+While the database is unavailable, each process uses a token of its own.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ log = structlog.get_logger("isales")
 
 _PURPOSE: Final = "bearer-token"
 _TOKEN: Final = TypeAdapter(Token)
-# Seconds. No turn is longer than this, or than twice that of another call.
-_LONGEST_TURN: Final = 60.0
+# No lock is held longer than this, or than twice the time of the call that wants it.
+_MAX_LOCK_S: Final = 60.0
 
 
 class DatabaseTokenStore:
@@ -46,56 +45,55 @@ class DatabaseTokenStore:
         self._own = MemoryTokenStore()
 
     def read(self) -> Token | None:
-        """The token kept, or None: never one that was sealed with another key."""
+        """Return the stored token; None if there is none or it was encrypted under another key."""
         try:
             row = BearerToken.objects.filter(pk=self._key).only("sealed").first()
             if row is None or not row.sealed:
                 return None
             return _TOKEN.validate_json(encryption.decrypt(row.sealed, purpose=_PURPOSE))
         except (encryption.DecryptionFailed, ValueError):
-            # Sealed with another key, or by another release; the error would quote the token.
+            # Encrypted under another key, or by another release; the error would quote the token.
             return None
         except DatabaseError:
             return self._own.read()
 
     def write(self, token: Token) -> None:
-        """Keep this token in the place of the one before."""
+        """Store this token in place of the previous one."""
         self._own.write(token)
         # Times as seconds since 1970 UTC.
         text = json.dumps(asdict(token), default=datetime.timestamp)
-        sealed = encryption.encrypt(text, purpose=_PURPOSE)
+        encrypted = encryption.encrypt(text, purpose=_PURPOSE)
         optional_write(
-            lambda: BearerToken.objects.update_or_create(pk=self._key, defaults={"sealed": sealed}),
+            lambda: BearerToken.objects.update_or_create(
+                pk=self._key, defaults={"sealed": encrypted}
+            ),
             "token_not_shared",
         )
 
-    def take_turn(self, seconds: float) -> bool:
-        """Tell whether it is ours to renew, and nobody else's for so many seconds."""
+    def try_lock(self, seconds: float) -> bool:
+        """Try to get the lock for renewing, for at most `seconds`; return whether it succeeded."""
         now = self._now()
-        taken: list[int] = []
+        updated: list[int] = []
 
-        def take() -> None:
+        def lock() -> None:
             BearerToken.objects.get_or_create(pk=self._key)
-            # One statement, so that of two processes only one can find the turn free.
+            # One statement, so that only one of two processes can find the lock free.
             free = models.Q(turn_until=None) | models.Q(turn_until__lte=now)
-            # No turn is so long: the clock was set back since, and its holder may be gone.
-            free |= models.Q(
-                turn_until__gt=now + timedelta(seconds=max(_LONGEST_TURN, 2 * seconds))
-            )
+            # No lock is held so long: the clock was set back since.
+            free |= models.Q(turn_until__gt=now + timedelta(seconds=max(_MAX_LOCK_S, 2 * seconds)))
             found = BearerToken.objects.filter(free, pk=self._key)
-            taken.append(
+            updated.append(
                 found.update(turn_of=self._me, turn_until=now + timedelta(seconds=seconds))
             )
 
-        # The vendor's answer is waited for next, within one deadline.
-        if not optional_write(take, "token_turn_not_shared"):
-            return self._own.take_turn(seconds)
-        return taken == [1]
+        if not optional_write(lock, "token_turn_not_shared"):
+            return self._own.try_lock(seconds)
+        return updated == [1]
 
-    def end_turn(self) -> None:
-        """Let the next one renew; harmless when the turn was not ours any more."""
-        self._own.end_turn()
-        # Where it cannot be written it lapses by itself.
+    def unlock(self) -> None:
+        """Release the lock, unless another process has it by now."""
+        self._own.unlock()
+        # If this fails, the lock expires.
         optional_write(
             lambda: BearerToken.objects.filter(pk=self._key, turn_of=self._me).update(
                 turn_until=None
@@ -105,7 +103,7 @@ class DatabaseTokenStore:
 
 
 def _fingerprint(found: ISalesSettings) -> str:
-    """Return what the token belongs to. The credentials enter as a keyed digest, never in clear."""
+    """Return a keyed hash of the addresses and credentials to which the token belongs."""
     names = ("base_url", "obs_base_url", "obs_auth", "token_url", "app_key", "app_secret")
     parts = [getattr(found, name) for name in names]
     return hashlib.sha256(

@@ -31,7 +31,7 @@ class Bench:
 
     def fail(self, times: int = 1) -> None:
         for _ in range(times):
-            self.breaker.failure(self.breaker.before())
+            self.breaker.record_failure(self.breaker.acquire())
 
 
 @pytest.fixture
@@ -46,16 +46,16 @@ def test_consecutive_failures_open_the_breaker(bench: Bench) -> None:
     assert bench.breaker.state is State.OPEN
     bench.now = 2.0
     with pytest.raises(CircuitOpen) as caught:
-        bench.breaker.before()
+        bench.breaker.acquire()
     assert caught.value.retry_after == 3.0
     assert not caught.value.retryable
 
 
 def test_success_resets_the_failure_count_and_neutral_end_does_not(bench: Bench) -> None:
     bench.fail(2)
-    bench.breaker.success(bench.breaker.before())
+    bench.breaker.record_success(bench.breaker.acquire())
     bench.fail(2)
-    bench.breaker.neutral(bench.breaker.before())
+    bench.breaker.record_neutral(bench.breaker.acquire())
     assert bench.breaker.state is State.CLOSED
     bench.fail()
     assert bench.breaker.state is State.OPEN
@@ -64,9 +64,9 @@ def test_success_resets_the_failure_count_and_neutral_end_does_not(bench: Bench)
 @pytest.mark.parametrize(
     ("end", "state"),
     [
-        (Breaker.success, State.CLOSED),
-        (Breaker.neutral, State.CLOSED),
-        (Breaker.failure, State.OPEN),
+        (Breaker.record_success, State.CLOSED),
+        (Breaker.record_neutral, State.CLOSED),
+        (Breaker.record_failure, State.OPEN),
     ],
 )
 def test_result_of_the_probe_decides_the_next_state(
@@ -74,7 +74,7 @@ def test_result_of_the_probe_decides_the_next_state(
 ) -> None:
     bench.fail(3)
     bench.now = 5.0
-    ticket = bench.breaker.before()
+    ticket = bench.breaker.acquire()
     assert ticket.probe
     end(bench.breaker, ticket)
     assert bench.breaker.state is state
@@ -87,15 +87,15 @@ def test_one_failed_probe_reopens_the_breaker_for_a_whole_cooldown(bench: Bench)
     bench.fail()
     bench.now = 9.9
     with pytest.raises(CircuitOpen):
-        bench.breaker.before()
+        bench.breaker.acquire()
     bench.now = 10.0
-    assert bench.breaker.before().probe
+    assert bench.breaker.acquire().probe
 
 
 def test_failure_count_is_zero_after_a_successful_probe(bench: Bench) -> None:
     bench.fail(3)
     bench.now = 5.0
-    bench.breaker.neutral(bench.breaker.before())
+    bench.breaker.record_neutral(bench.breaker.acquire())
     bench.fail(2)
     assert bench.breaker.state is State.CLOSED
 
@@ -103,22 +103,22 @@ def test_failure_count_is_zero_after_a_successful_probe(bench: Bench) -> None:
 def test_abandoned_probe_lets_the_next_call_probe(bench: Bench) -> None:
     bench.fail(3)
     bench.now = 5.0
-    bench.breaker.abandon(bench.breaker.before())
-    assert bench.breaker.before().probe
+    bench.breaker.release(bench.breaker.acquire())
+    assert bench.breaker.acquire().probe
 
 
 def test_late_result_of_a_call_from_an_earlier_state_is_ignored(bench: Bench) -> None:
-    late = [bench.breaker.before() for _ in range(4)]
+    late = [bench.breaker.acquire() for _ in range(4)]
     bench.fail(3)
-    bench.breaker.success(late[0])
-    bench.breaker.failure(late[1])
+    bench.breaker.record_success(late[0])
+    bench.breaker.record_failure(late[1])
     assert bench.breaker.state is State.OPEN
     bench.now = 5.0
-    probe = bench.breaker.before()
-    bench.breaker.success(late[2])
-    bench.breaker.abandon(late[3])
+    probe = bench.breaker.acquire()
+    bench.breaker.record_success(late[2])
+    bench.breaker.release(late[3])
     assert bench.breaker.state is State.HALF_OPEN
-    bench.breaker.success(probe)
+    bench.breaker.record_success(probe)
     assert bench.breaker.state is State.CLOSED
 
 
@@ -130,7 +130,7 @@ def test_only_one_of_sixteen_threads_gets_the_probe(bench: Bench) -> None:
     def knock(_: int) -> bool:
         barrier.wait(10)
         try:
-            return bench.breaker.before().probe
+            return bench.breaker.acquire().probe
         except CircuitOpen:
             return False
 

@@ -138,11 +138,11 @@ def test_tasks_and_call_data_are_read_as_one_object_and_as_a_list(
     ]
     assert listed == [["12345", "6"], ["12345"]]
     kept: list[object] = []
-    rows = [obs.read_call_data(vdn=88, query=QUERY, keep=kept.append) for _ in range(2)]
+    rows = [obs.read_call_data(vdn=88, query=QUERY, on_received=kept.append) for _ in range(2)]
     assert [len(batch) for batch in rows] == [3, 1]
     assert ("read_call_data", "taskData", "oversize") in notes.drifts
     # What cannot be read takes nothing of what can: it is handed out only once.
-    found = obs.read_call_data(vdn=88, query=QUERY, keep=kept.append)
+    found = obs.read_call_data(vdn=88, query=QUERY, on_received=kept.append)
     assert [datum.unique_id for datum in found] == ["sfa", None]
     assert len(kept) == 3
     assert ("read_call_data", "taskData", "unreadable") in notes.drifts

@@ -160,4 +160,4 @@ def test_random_bytes_raise_only_client_errors(body: bytes) -> None:
     ],
 )
 def test_code_and_sentence_are_read_from_the_body_of_a_4xx(body: bytes, expected: object) -> None:
-    assert ENVELOPE.refusal(body) == expected
+    assert ENVELOPE.read_refusal(body) == expected

@@ -50,7 +50,7 @@ class Recorder:
 
 
 def read(client: Client, recorder: Recorder, deadline: float | None = None) -> tuple[Any, ...]:
-    return client.read_call_data(vdn=88, query=QUERY, keep=recorder, deadline=deadline)
+    return client.read_call_data(vdn=88, query=QUERY, on_received=recorder, deadline=deadline)
 
 
 @cases(
@@ -123,7 +123,7 @@ def test_bytes_received_before_the_timeout_are_kept(
     stub.at("callnos", drip(sent, [b""] * 9999, stub.done))
     recorder = Recorder()
     with pytest.raises(TimedOut) as caught:
-        read(make_client(real_time=True, read_timeout=0.5, patient_timeout=0.5, obs=OBS), recorder)
+        read(make_client(real_time=True, read_timeout=0.5, slow_timeout=0.5, obs=OBS), recorder)
     assert [(each.body, each.complete) for each in recorder.kept] == [(came, False)]
     assert caught.value.maybe_sent
     assert len(stub.sent_to("callnos")) == 1
@@ -172,7 +172,7 @@ def test_nothing_is_kept_when_no_answer_comes_in_time(
     stub.at("callnos", hold(stub.done, reply(GOOD)))
     recorder = Recorder()
     with pytest.raises(TimedOut) as caught:
-        read(make_client(real_time=True, read_timeout=0.1, patient_timeout=0.1, obs=OBS), recorder)
+        read(make_client(real_time=True, read_timeout=0.1, slow_timeout=0.1, obs=OBS), recorder)
     assert recorder.kept == []
     assert caught.value.maybe_sent
     assert len(stub.sent_to("callnos")) == 1
@@ -187,7 +187,7 @@ def test_exception_raised_by_keep_is_propagated(obs: Client, stub: StubVendor) -
 
     stub.at("callnos", reply(b"<html>"))
     with pytest.raises(DiskFull):
-        obs.read_call_data(vdn=88, query=QUERY, keep=keep)
+        obs.read_call_data(vdn=88, query=QUERY, on_received=keep)
     assert len(stub.sent_to("callnos")) == 1
 
 
@@ -199,7 +199,7 @@ def test_answer_is_kept_before_it_is_decoded(obs: Client, stub: StubVendor, note
         # The token was answered by now, the call data are not yet judged.
         seen.append(len(notes.answers))
 
-    assert len(obs.read_call_data(vdn=88, query=QUERY, keep=keep)) == 1
+    assert len(obs.read_call_data(vdn=88, query=QUERY, on_received=keep)) == 1
     assert seen == [1]
     assert [operation for operation, _, _ in notes.answers] == ["fetch_token", "read_call_data"]
 
@@ -272,7 +272,7 @@ def test_call_data_has_a_longer_timeout_than_other_calls(
     stub.at("tasks", hold(stub.done, reply(GOOD)))
     stub.at("callnos", drip(HEAD_OF_GOOD, [bytes([each]) for each in GOOD], stub.done, pause=0.01))
     client = make_client(
-        real_time=True, read_timeout=0.05, deadline=0.1, patient_timeout=30.0, obs=OBS
+        real_time=True, read_timeout=0.05, deadline=0.1, slow_timeout=30.0, obs=OBS
     )
     with pytest.raises(TimedOut):
         client.list_outbound_tasks(vdn=88, cc_id=1)
@@ -285,7 +285,7 @@ def test_timeout_for_call_data_is_never_shorter_than_the_ordinary_one(
     stub.at("tokenByAkSk", app_token())
     stub.at("callnos", drip(HEAD_OF_GOOD, [bytes([each]) for each in GOOD], stub.done))
     client = make_client(
-        real_time=True, read_timeout=30.0, deadline=30.0, patient_timeout=0.01, obs=OBS
+        real_time=True, read_timeout=30.0, deadline=30.0, slow_timeout=0.01, obs=OBS
     )
     assert [datum.unique_id for datum in read(client, Recorder())] == ["u"]
 

@@ -96,7 +96,7 @@ CALLS: dict[str, Callable[[Client], Any]] = {
     READ_CALL_DATA.name: lambda client: client.read_call_data(
         vdn=88,
         query=CallDataQuery(cc_id=1, service_id="1", batch_count=1),
-        keep=lambda _received: None,
+        on_received=lambda _received: None,
     ),
 }
 

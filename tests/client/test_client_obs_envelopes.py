@@ -127,7 +127,7 @@ def test_random_content_gives_rows_or_client_errors(content: bytes) -> None:
         except Exception as error:  # noqa: BLE001 - any other error is the failure
             if not isinstance(error, ISalesError):
                 pytest.fail(f"{dialect}: {error!r}")
-        code, sentence = dialect.refusal(content)
+        code, sentence = dialect.read_refusal(content)
         assert code is None or isinstance(code, str)
         assert isinstance(sentence, str)
 

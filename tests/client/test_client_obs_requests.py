@@ -50,7 +50,7 @@ Ask = Callable[[Client], Any]
 CALLS: dict[str, Ask] = {
     "list_outbound_tasks": lambda client: client.list_outbound_tasks(vdn=88, cc_id=1),
     "read_call_data": lambda client: client.read_call_data(
-        vdn=88, query=QUERY, keep=lambda _: None
+        vdn=88, query=QUERY, on_received=lambda _: None
     ),
     "push_mid_result": lambda client: client.push_mid_result(result=RESULT),
 }
@@ -217,7 +217,7 @@ def test_no_call_is_made_without_credentials(
         lambda client: client.list_outbound_tasks(vdn=0, cc_id=1),
         lambda client: client.list_outbound_tasks(vdn=88, cc_id=0),
         lambda client: client.list_outbound_tasks(vdn=88, cc_id=65_536),
-        lambda client: client.read_call_data(vdn=0, query=QUERY, keep=lambda _: None),
+        lambda client: client.read_call_data(vdn=0, query=QUERY, on_received=lambda _: None),
     ],
 )
 def test_query_out_of_bounds_makes_no_call(obs: Client, stub: StubVendor, ask: Ask) -> None:
@@ -281,7 +281,7 @@ def test_status_500_of_campaigns_is_a_failure_despite_its_body(
 
 
 def test_operations_have_the_documented_place_and_authentication() -> None:
-    assert {op.name: (op.place.value, op.auth.value) for op in OPERATIONS} == {
+    assert {op.name: (op.endpoint.value, op.auth.value) for op in OPERATIONS} == {
         "list_reservations": ("campaigns", "c2"),
         "list_result_codes": ("campaigns", "c2"),
         "list_outbound_tasks": ("obs", "bearer"),

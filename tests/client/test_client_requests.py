@@ -306,7 +306,7 @@ def test_base_url_is_split_into_host_and_prefix(base_url: str, host: str, prefix
         {"read_timeout": -1},
         {"deadline": float("nan")},
         {"deadline": float("inf")},
-        {"patient_timeout": 0},
+        {"slow_timeout": 0},
         {"max_bytes": 0},
         {"attempts": 0},
         {"attempts": 11},

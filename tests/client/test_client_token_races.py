@@ -127,7 +127,7 @@ class Waiters:
 
     def _work(self, source: TokenSource) -> None:
         try:
-            self.tokens.append(source.token(self._left))
+            self.tokens.append(source.get_token(self._left))
         except ISalesError as error:
             self.errors.append(error)
 
@@ -194,10 +194,10 @@ def test_earlier_failed_renewal_does_not_fail_a_later_one() -> None:
     store = MemoryTokenStore()
     tokens = source(obtain, store)
     with pytest.raises(BadAnswer):
-        tokens.token(lambda: 10.0)
-    assert store.take_turn(1)
-    store.end_turn()
-    assert tokens.token(lambda: 10.0).value == "new"
+        tokens.get_token(lambda: 10.0)
+    assert store.try_lock(1)
+    store.unlock()
+    assert tokens.get_token(lambda: 10.0).value == "new"
 
 
 def test_wait_for_another_thread_ends_with_the_time_of_the_call() -> None:
@@ -213,34 +213,34 @@ def test_wait_for_another_thread_ends_with_the_time_of_the_call() -> None:
     thread.start()
     assert asking.wait(10)
     with pytest.raises(TimedOut) as caught:
-        tokens.token(lambda: 0.0)
+        tokens.get_token(lambda: 0.0)
     go_on.set()
     thread.join(10)
     assert not caught.value.maybe_sent
-    assert tokens.token(lambda: 0.0).value == "new"
+    assert tokens.get_token(lambda: 0.0).value == "new"
 
 
 def test_wait_for_another_process_ends_with_the_time_of_the_call(time: Time) -> None:
     store = MemoryTokenStore()
-    assert store.take_turn(60)
+    assert store.try_lock(60)
     with pytest.raises(TimedOut) as caught:
-        source(never, store, time.sleep).token(lambda: 0.2 - time.passed)
+        source(never, store, time.sleep).get_token(lambda: 0.2 - time.passed)
     assert not caught.value.maybe_sent
     assert time.passed == pytest.approx(0.2)
 
 
 def test_wait_for_another_process_ends_with_its_token() -> None:
     store = MemoryTokenStore()
-    assert store.take_turn(60)
+    assert store.try_lock(60)
     tokens = source(never, store, lambda _: store.write(Token("theirs", NOW, LATER)))
-    assert tokens.token(lambda: 10.0).value == "theirs"
+    assert tokens.get_token(lambda: 10.0).value == "theirs"
 
 
 def test_lock_of_a_dead_process_expires(time: Time) -> None:
     store = MemoryTokenStore(time.monotonic)
-    assert store.take_turn(3)
+    assert store.try_lock(3)
     tokens = source(lambda *_: Token("ours", NOW, LATER), store, time.sleep)
-    assert tokens.token(lambda: 10.0 - time.passed).value == "ours"
+    assert tokens.get_token(lambda: 10.0 - time.passed).value == "ours"
     assert time.passed == pytest.approx(3.0, abs=0.1)
 
 
@@ -254,6 +254,6 @@ def test_expired_token_is_passed_on_for_its_refresh() -> None:
         seen.append(last)
         return Token("new", NOW, LATER)
 
-    assert source(obtain, store).token(lambda: 10.0).value == "new"
+    assert source(obtain, store).get_token(lambda: 10.0).value == "new"
     assert seen == [old]
     assert store.read() == Token("new", NOW, LATER)

@@ -90,7 +90,7 @@ def test_no_secret_leaks_from_an_obs_call(
     query = CallDataQuery(cc_id=1, service_id="1", batch_count=1)
     for ask in (
         lambda: client.list_outbound_tasks(vdn=88, cc_id=1),
-        lambda: client.read_call_data(vdn=88, query=query, keep=lambda _: None),
+        lambda: client.read_call_data(vdn=88, query=query, on_received=lambda _: None),
     ):
         try:
             words.append(repr(ask()))

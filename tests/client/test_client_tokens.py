@@ -175,7 +175,7 @@ def test_refusal_of_an_old_token_from_the_store_is_token_ended(
         make_client(obs=OBS, store=store).read_call_data(
             vdn=88,
             query=CallDataQuery(cc_id=1, service_id="1", batch_count=1),
-            keep=lambda _received: None,
+            on_received=lambda _received: None,
         )
 
 
@@ -301,10 +301,10 @@ def test_new_token_is_stored_for_other_clients(make_client: MakeClient, stub: St
 def test_only_one_lock_is_granted_until_it_expires() -> None:
     now = [0.0]
     store = MemoryTokenStore(monotonic=lambda: now[0])
-    assert store.take_turn(5)
-    assert not store.take_turn(5)
+    assert store.try_lock(5)
+    assert not store.try_lock(5)
     now[0] = 5.0
-    assert store.take_turn(5)
-    store.end_turn()
-    store.end_turn()
-    assert store.take_turn(5)
+    assert store.try_lock(5)
+    store.unlock()
+    store.unlock()
+    assert store.try_lock(5)

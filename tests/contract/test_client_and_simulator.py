@@ -101,13 +101,13 @@ def test_all_five_interfaces_answer(vendor: Simulator, client: Client) -> None:
     tasks = client.list_outbound_tasks(vdn=88, cc_id=1)
     assert [task.service_id for task in tasks] == vendor.call_data.tasks(88)
     kept: list[Received] = []
-    rows = client.read_call_data(vdn=88, query=query(100), keep=kept.append)
+    rows = client.read_call_data(vdn=88, query=query(100), on_received=kept.append)
     assert len(rows) == 100
     assert len({row.unique_id for row in rows}) == 100
     assert {row.service_id for row in rows} == {TASK}
     assert all(row.phone_numbers for row in rows)
     assert len(kept) == 1
-    (single,) = client.read_call_data(vdn=88, query=query(1), keep=kept.append)
+    (single,) = client.read_call_data(vdn=88, query=query(1), on_received=kept.append)
     result = IntermediateResult(vdn=88, cc_id=1, unique_id=single.unique_id or "", service_id=TASK)
     client.push_mid_result(result=result)
     assert list(vendor.write_backs) == [result.to_body()]
@@ -117,7 +117,7 @@ def test_all_five_interfaces_answer(vendor: Simulator, client: Client) -> None:
 def test_all_call_data_of_a_task_is_handed_out_once(vendor: Simulator, client: Client) -> None:
     seen: list[str | None] = []
     for _ in range(3):
-        rows = client.read_call_data(vdn=88, query=query(200), keep=lambda _: None)
+        rows = client.read_call_data(vdn=88, query=query(200), on_received=lambda _: None)
         seen += [row.unique_id for row in rows]
     assert len(seen) == len(set(seen)) == 400
     assert None not in seen
@@ -129,13 +129,13 @@ def test_every_listed_task_has_call_data(vendor: Simulator, client: Client) -> N
     assert tasks
     for task in tasks:
         wanted = query(2, task.service_id or "")
-        rows = client.read_call_data(vdn=88, query=wanted, keep=lambda _: None)
+        rows = client.read_call_data(vdn=88, query=wanted, on_received=lambda _: None)
         assert [row.service_id for row in rows] == [task.service_id] * 2
 
 
 def test_refusal_has_the_vendors_code_and_sentence(vendor: Simulator, client: Client) -> None:
     with pytest.raises(Refused) as caught:
-        client.read_call_data(vdn=88, query=query(1, "99"), keep=lambda _: None)
+        client.read_call_data(vdn=88, query=query(1, "99"), on_received=lambda _: None)
     assert (caught.value.code, caught.value.vendor_sentence) == (
         "1103",
         "serviceId: the task does not exist.",
@@ -193,9 +193,9 @@ def test_revoked_token_is_replaced_and_only_reads_are_repeated(clock: Clock, aut
         assert [call.status for call in vendor.calls.filter(LIST_OUTBOUND_TASKS)] == [200, 401, 200]
         vendor.tokens.revoke_all()
         with pytest.raises(CredentialsRefused):
-            client.read_call_data(vdn=88, query=query(5), keep=lambda _: None)
+            client.read_call_data(vdn=88, query=query(5), on_received=lambda _: None)
         assert vendor.call_data.remaining(88, TASK) == 400
-        client.read_call_data(vdn=88, query=query(5), keep=lambda _: None)
+        client.read_call_data(vdn=88, query=query(5), on_received=lambda _: None)
         assert [call.status for call in vendor.calls.filter(READ_CALL_DATA)] == [401, 200]
         assert vendor.call_data.remaining(88, TASK) == 395
 

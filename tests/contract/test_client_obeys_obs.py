@@ -52,7 +52,7 @@ def ask_tasks(client: Client) -> tuple[OutboundTask, ...]:
 
 def ask_call_data(client: Client) -> tuple[CallDatum, ...]:
     query = CallDataQuery(cc_id=1, service_id=TASK, batch_count=1)
-    return client.read_call_data(vdn=88, query=query, keep=lambda _: None)
+    return client.read_call_data(vdn=88, query=query, on_received=lambda _: None)
 
 
 def push(client: Client) -> None:
@@ -134,7 +134,7 @@ def test_answer_is_kept_byte_for_byte(form: str) -> None:
     with StubVendor() as stub, client_of(stub) as client:
         stub.script(reply(body))
         query = CallDataQuery(cc_id=1, service_id=TASK, batch_count=1)
-        client.read_call_data(vdn=88, query=query, keep=kept.append)
+        client.read_call_data(vdn=88, query=query, on_received=kept.append)
     assert [(part.status, part.body, part.complete) for part in kept] == [(200, body, True)]
 
 

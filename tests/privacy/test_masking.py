@@ -93,9 +93,9 @@ def test_masked_number_keeps_few_digits(number: str) -> None:
 @example("", "00¼¼", "")
 def test_masked_text_keeps_no_run_of_six_digits(before: str, number: str, after: str) -> None:
     shown = masking.mask_text(before + number + after)
-    assert all(len(run) < SHOWN.fewest for run in runs(shown))
+    assert all(len(run) < SHOWN.min_numerals for run in runs(shown))
     told = digits(number)
-    if len(told) >= SHOWN.fewest:
+    if len(told) >= SHOWN.min_numerals:
         assert told not in digits(shown)
 
 
@@ -125,13 +125,13 @@ def test_no_field_of_a_masked_reservation_holds_a_number(row: dict[str, Any]) ->
         elif before and field.holds is Content.NUMBER:
             assert len(digits(after)) <= most_shown(len(digits(before)))
         elif before and field.holds is Content.TEXT:
-            assert all(len(run) < SHOWN.fewest for run in runs(after))
+            assert all(len(run) < SHOWN.min_numerals for run in runs(after))
         elif before:
             # A code has eight digits at most, and is none of the row's numbers.
             assert sum(map(str.isdecimal, after)) <= 8
             for own in (found.called_no, found.caller_no):
                 told = digits(own or "")
-                assert len(told) < SHOWN.fewest or told not in digits(after)
+                assert len(told) < SHOWN.min_numerals or told not in digits(after)
 
 
 JSON = st.recursive(
@@ -155,7 +155,7 @@ def test_no_masked_raw_row_holds_a_number(row: dict[str, Any], table: dict[str, 
         if table.get(name) in plain:
             continue
         for leaf in leaves({name: value}):
-            assert all(len(run) < SHOWN.fewest for run in runs(leaf))
+            assert all(len(run) < SHOWN.min_numerals for run in runs(leaf))
 
 
 def leaves(value: Any) -> list[str]:

@@ -112,14 +112,14 @@ def test_token_is_stored_encrypted_and_reused_by_a_later_process(
 def test_only_one_lock_is_granted_until_it_expires(settings: Any) -> None:
     now = [timezone.now()]
     mine, yours = (DatabaseTokenStore(settings.ISALES, now=lambda: now[0]) for _ in range(2))
-    assert mine.take_turn(10)
-    assert not yours.take_turn(10)
-    mine.end_turn()
-    assert yours.take_turn(10)
+    assert mine.try_lock(10)
+    assert not yours.try_lock(10)
+    mine.unlock()
+    assert yours.try_lock(10)
     now[0] += timedelta(seconds=11)
-    assert mine.take_turn(10)
-    yours.end_turn()
-    assert not yours.take_turn(10)
+    assert mine.try_lock(10)
+    yours.unlock()
+    assert not yours.try_lock(10)
 
 
 @pytest.mark.django_db
@@ -127,10 +127,10 @@ def test_lock_dated_in_the_future_can_be_taken(settings: Any) -> None:
     """Its holder died, and the clock was set back since."""
     now = [timezone.now()]
     mine, yours = (DatabaseTokenStore(settings.ISALES, now=lambda: now[0]) for _ in range(2))
-    assert mine.take_turn(10)
+    assert mine.try_lock(10)
     now[0] -= timedelta(hours=1)
-    assert yours.take_turn(10)
-    assert not mine.take_turn(10)
+    assert yours.try_lock(10)
+    assert not mine.try_lock(10)
 
 
 @pytest.mark.django_db
@@ -162,9 +162,9 @@ def test_token_is_kept_in_memory_without_a_database(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(BearerToken, "objects", Away())
     store = DatabaseTokenStore(settings.ISALES)
     assert store.read() is None
-    assert store.take_turn(10)
+    assert store.try_lock(10)
     store.write(Token(value="v", issued_at=timezone.now(), expires_at=None))
-    store.end_turn()
+    store.unlock()
     found = store.read()
     assert found is not None
     assert found.value == "v"

@@ -1,7 +1,7 @@
-"""Proofs of who sends a request: a C2 signature, a bearer token, or nothing at all.
+"""Authentication of requests: a C2 signature, a bearer token, or none.
 
-And the calls that get a token: ``tokenByAkSk``, or the OBS log-in and its refresh. A lifetime is
-counted by our own clock, from the moment before the request was sent.
+Also the calls that obtain a token: ``tokenByAkSk``, or the OBS log-in and its refresh. Lifetimes
+are counted by our clock, from before the request was sent.
 """
 
 from __future__ import annotations
@@ -20,56 +20,56 @@ from ..operations import FETCH_TOKEN, LOG_IN, REFRESH_TOKEN
 from ..tokens import Token, TokenSource, TokenState, TokenStore
 from .response_body import NO_TOKEN, Answer
 
-Proof = Callable[[Request], Mapping[str, str]]
-"""The headers that a request needs besides its own; made anew for every attempt."""
+AuthHeaders = Callable[[Request], Mapping[str, str]]
+"""Returns the headers that authenticate a request; called for every attempt."""
 
-# A token so old was used before, by another process if not by this one.
-_AGED: Final = timedelta(seconds=60)
+# A token of this age has been used before, at least by another process.
+_USED_AFTER: Final = timedelta(seconds=60)
 
 Left = Callable[[], float]
-"""The seconds that the call has left."""
+"""Returns the seconds that the call has left."""
 
 Caller = Callable[..., Answer[TokenPayload]]
 """`Transport.call` of the operations below."""
 
-# What the vendor's example of the log-in says, for answers that leave it out.
+# Lifetimes in the vendor's example of the log-in, for answers without them.
 _LOG_IN_SECONDS = 300
 _REFRESH_SECONDS = 3600
-# Who refuses keys has a token interface; these say that there is none.
-_NOT_THERE = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE)
+# These say that there is no token interface at the address.
+_NO_INTERFACE = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE)
 
 
 class Authenticator:
-    """Source of the proofs of the operations of one scheme.
+    """Authenticates the operations of one scheme.
 
-    This one proves nothing, as the token calls, which say in their body who asks.
+    The base class adds no headers: the token calls have their credentials in the body.
     """
 
-    def get_proof(self, left: Left) -> Proof:  # noqa: ARG002 – as every scheme has it
-        """The proof for a call, which may take calls of its own. Raises an `ISalesError`."""
+    def get_headers(self, left: Left) -> AuthHeaders:  # noqa: ARG002 – as every scheme has it
+        """Return the headers for a call; may make calls itself. Raises an `ISalesError`."""
         return lambda _: {}
 
-    def renewed(self, refused: Proof, left: Left) -> Proof | None:  # noqa: ARG002 – likewise
-        """Another proof than the refused one, or ``None`` where there can be none. Likewise."""
+    def renew(self, refused: AuthHeaders, left: Left) -> AuthHeaders | None:  # noqa: ARG002 – likewise
+        """Return other headers than the refused ones, ``None`` if impossible. Raises likewise."""
         return None
 
-    def accepted(self, proof: Proof) -> None:
-        """Take note that CC-iSales took this proof."""
+    def record_accepted(self, headers: AuthHeaders) -> None:
+        """Record that CC-iSales accepted these headers."""
 
-    def ended(self, refused: Proof) -> bool:  # noqa: ARG002 – likewise
-        """Tell whether the refused proof was good before, so that its time is over."""
+    def has_expired(self, refused: AuthHeaders) -> bool:  # noqa: ARG002 – likewise
+        """Return True if the refused headers were accepted before."""
         return False
 
 
 class C2Signer(Authenticator):
-    """Signs each request with access key and secret key, which have no end that is known."""
+    """Signs each request with access key and secret key."""
 
     def __init__(self, credentials: Credentials, clock: Callable[[], datetime]) -> None:
         self._credentials = credentials
         self._clock = clock
 
-    def get_proof(self, left: Left) -> Proof:  # noqa: ARG002 – as every scheme has it
-        """The signature, which costs no call and is new each time."""
+    def get_headers(self, left: Left) -> AuthHeaders:  # noqa: ARG002 – as every scheme has it
+        """Return the signature, without a call."""
         return self._sign
 
     def _sign(self, request: Request) -> Mapping[str, str]:
@@ -77,7 +77,7 @@ class C2Signer(Authenticator):
 
 
 @dataclass(frozen=True, slots=True)
-class _TokenProof:
+class _TokenHeaders:
     token: Token
     header: str
 
@@ -86,7 +86,7 @@ class _TokenProof:
 
 
 class Bearer(Authenticator):
-    """Sends the token in force, whichever way it is got."""
+    """Sends the current token."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Bearer(Authenticator):
     ) -> None:
         self._header = config.header
         self._clock = clock
-        self._accepted: Proof | None = None
+        self._accepted: AuthHeaders | None = None
         self._static: Token | None = None
         self._source: TokenSource | None = None
         if not config.configured:
@@ -110,51 +110,51 @@ class Bearer(Authenticator):
             calls = TokenCalls(config, call, clock)
             self._source = TokenSource(store, obtain=calls.obtain, clock=clock, sleep=sleep)
 
-    def get_proof(self, left: Left) -> Proof:
-        """A token. Raises `KeysMissing` where none is set and none can be got."""
-        token = self._static if self._source is None else self._source.token(left)
+    def get_headers(self, left: Left) -> AuthHeaders:
+        """Return the header with the token. Raises `KeysMissing` without credentials for one."""
+        token = self._static if self._source is None else self._source.get_token(left)
         if token is None:
             raise KeysMissing("No OBS credentials are set.", maybe_sent=False)
-        return _TokenProof(token, self._header)
+        return _TokenHeaders(token, self._header)
 
-    def renewed(self, refused: Proof, left: Left) -> Proof | None:
-        """Another token, asked for only if no other thread or process has done so meanwhile.
+    def renew(self, refused: AuthHeaders, left: Left) -> AuthHeaders | None:
+        """Return another token, renewed unless another thread or process has done so.
 
-        A static one nobody can renew.
+        A static token cannot be renewed.
         """
-        if self._source is None or not isinstance(refused, _TokenProof):
+        if self._source is None or not isinstance(refused, _TokenHeaders):
             return None
-        return _TokenProof(self._source.after(refused.token, left), self._header)
+        return _TokenHeaders(self._source.replace(refused.token, left), self._header)
 
-    def accepted(self, proof: Proof) -> None:
-        """Remember the token as one that was good."""
-        self._accepted = proof
+    def record_accepted(self, headers: AuthHeaders) -> None:
+        """Remember the token as accepted."""
+        self._accepted = headers
 
-    def ended(self, refused: Proof) -> bool:
-        """Tell whether the refused token was taken before, here or by its age elsewhere."""
-        if not isinstance(refused, _TokenProof):
+    def has_expired(self, refused: AuthHeaders) -> bool:
+        """Return True if the refused token was accepted before here or, by its age, elsewhere."""
+        if not isinstance(refused, _TokenHeaders):
             return False
-        aged = self._clock() - refused.token.issued_at >= _AGED
+        aged = self._clock() - refused.token.issued_at >= _USED_AFTER
         return aged or refused == self._accepted
 
     def state(self) -> TokenState | None:
-        """The times of the token in force, without a call; nobody tells those of a static one."""
-        return self._source.state() if self._source is not None else None
+        """Return the times of the current token, without a call; ``None`` for a static one."""
+        return self._source.get_state() if self._source is not None else None
 
 
 class _Hidden(dict[str, str]):
-    """Names and values that no report of an error should show."""
+    """Names and values that error reports must not show."""
 
     def __repr__(self) -> str:
         return "***"
 
 
 class TokenCalls:
-    """Gets tokens as the configuration says.
+    """Obtains tokens as configured.
 
-    Raises what a call raises, but for `Refused`: for whoever wants to use the token that is
-    `CredentialsRefused`, since of their own request nothing was refused. Where no token interface
-    is found it stays `Misdirected`, for then it is not the keys that are wrong.
+    Raises the errors of a call, but `CredentialsRefused` instead of `Refused`, since the request
+    that needs the token was not refused. `Misdirected` is kept if there is no token interface,
+    since then the keys may be right.
     """
 
     def __init__(self, config: ObsConfig, call: Caller, clock: Callable[[], datetime]) -> None:
@@ -163,11 +163,11 @@ class TokenCalls:
         self._clock = clock
 
     def obtain(self, last: Token | None, left: Left) -> Token:
-        """A new token; ``last`` is the one before it, whose refresh token may still serve."""
+        """Obtain a new token, by the refresh token of ``last``, the previous one, if valid."""
         try:
-            return self._new(last, left)
+            return self._obtain(last, left)
         except Refused as error:
-            if isinstance(error, Misdirected) and error.http_status in _NOT_THERE:
+            if isinstance(error, Misdirected) and error.http_status in _NO_INTERFACE:
                 raise
             refused = error
         raise CredentialsRefused(
@@ -178,7 +178,7 @@ class TokenCalls:
             http_status=refused.http_status,
         )
 
-    def _new(self, last: Token | None, left: Left) -> Token:
+    def _obtain(self, last: Token | None, left: Left) -> Token:
         config, now = self._config, self._clock()
         if config.auth != ObsAuth.LOGIN:
             found = self._call(
@@ -189,28 +189,28 @@ class TokenCalls:
             ).payload
             seconds = found.seconds or config.token_seconds
             return Token(found.value, now, now + timedelta(seconds=seconds))
-        if last is not None and self._refreshable(last):
+        if last is not None and self._can_refresh(last):
             try:
                 answer = self._call(
                     REFRESH_TOKEN,
-                    # The two languages of the page disagree on where it belongs; so it is in both.
+                    # The English and the Chinese page disagree about its place, so it is in both.
                     headers=_Hidden(Authentication=f"Bearer {last.refresh_value}"),
                     body=_Hidden(refreshToken=last.refresh_value),
                     deadline=left(),
                 )
                 return _token(answer.payload, now, last)
             except (Refused, CredentialsRefused, BadAnswer):
-                now = self._clock()  # its refresh token does no longer serve; user and password do
+                now = self._clock()  # the refresh token is no longer valid: log in again
         body = _Hidden(user=config.key, passwd=config.secret)
         return _token(self._call(LOG_IN, body=body, deadline=left()).payload, now)
 
-    def _refreshable(self, last: Token) -> bool:
+    def _can_refresh(self, last: Token) -> bool:
         ends = last.refresh_expires_at
         return bool(last.refresh_value) and (ends is None or self._clock() < ends)
 
 
 def _token(found: TokenPayload, now: datetime, last: Token | None = None) -> Token:
-    """The token of a log-in; a refresh that brings no new refresh token leaves the last one."""
+    """Build the token of a log-in; without a new refresh token the last one is kept."""
     expires = now + timedelta(seconds=found.seconds or _LOG_IN_SECONDS)
     if not found.refresh_value and last is not None:
         return Token(found.value, now, expires, last.refresh_value, last.refresh_expires_at)

@@ -1,9 +1,8 @@
-"""Connections that keep a deadline.
+"""Connections that observe a deadline.
 
-A read timeout bounds one wait for bytes, not the answer: a server that drips a byte now and then,
-in its headers or its body, never exceeds it. So every single read and every address that is tried
-gets the time that is left, and the name's addresses share one connect timeout. Only the system's
-name resolution itself knows no timeout.
+A read timeout bounds one wait for bytes, not the answer: a server that sends a byte now and then
+never exceeds it. So the timeout of every read and of every address that is tried is the time left,
+and all addresses of a name share one connect timeout. Only name resolution has no timeout.
 """
 
 from __future__ import annotations
@@ -21,29 +20,29 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 
 class Budget:
-    """The time of the call that its thread is making; all seconds are of one monotonic clock."""
+    """The time left for the call that its thread is making, in seconds of a monotonic clock."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._ends = 0.0
+        self._deadline = 0.0
 
     def start(self, seconds: float) -> None:
-        """Begin a call that may take ``seconds`` in all."""
-        self._ends = self._clock() + seconds
+        """Begin a call that may take ``seconds`` altogether."""
+        self._deadline = self._clock() + seconds
 
     @contextmanager
     def limit_to(self, seconds: float) -> Iterator[None]:
-        """Likewise for a call made in the midst of another, whose time goes on afterwards."""
-        outer = self._ends
+        """Begin a call within another one; restore the deadline of the outer one afterwards."""
+        outer = self._deadline
         self.start(seconds)
         try:
             yield
         finally:
-            self._ends = outer
+            self._deadline = outer
 
     def left(self) -> float:
-        """Seconds left; 0 or less when the time is spent."""
-        return self._ends - self._clock()
+        """Return the seconds left; 0 or less when there are none."""
+        return self._deadline - self._clock()
 
 
 class Trace:
@@ -51,26 +50,26 @@ class Trace:
 
     def __init__(self) -> None:
         self.sent = False
-        """Whether anything of the request may have left."""
+        """Whether any byte of the request may have been sent."""
         self._recorded: bytearray | None = None
 
     def begin(self, *, record: bool) -> None:
-        """A new attempt; ``record`` keeps the bytes that come back."""
+        """Begin an attempt; ``record`` keeps the received bytes."""
         self.sent = False
         self._recorded = bytearray() if record else None
 
-    def came(self, data: memoryview) -> None:
+    def record(self, data: memoryview) -> None:
         if self._recorded is not None:
             self._recorded += data
 
     def end(self) -> bytes:
-        """Return what was recorded; no more is."""
+        """End recording and return the recorded bytes."""
         recorded, self._recorded = self._recorded, None
         return bytes(recorded or b"")
 
 
 class _BudgetReader(io.RawIOBase):
-    """Reads from a socket, each time waiting no longer than the budget allows."""
+    """Reads from a socket with the time left as the timeout."""
 
     def __init__(self, sock: socket.socket, budget: Budget, trace: Trace | None = None) -> None:
         super().__init__()
@@ -87,11 +86,11 @@ class _BudgetReader(io.RawIOBase):
         if left <= 0:
             raise TimeoutError("the deadline is spent")
         timeout = self._sock.gettimeout()
-        # It only ever shrinks within one call; urllib3 sets it anew for the next.
+        # It only shrinks within one call; urllib3 sets it again for the next one.
         self._sock.settimeout(left if timeout is None else min(timeout, left))
         count = self._raw.readinto(buffer)
         if count and self._trace is not None:
-            self._trace.came(memoryview(buffer)[:count])
+            self._trace.record(memoryview(buffer)[:count])
         return count
 
     def close(self) -> None:
@@ -100,10 +99,9 @@ class _BudgetReader(io.RawIOBase):
 
 
 def _connect(connection: HTTPConnection, budget: Budget) -> socket.socket:
-    """Return what ``HTTPConnection._new_conn`` does, with one timeout for all addresses of the
-    name."""
+    """Connect like ``HTTPConnection._new_conn``, but with one timeout for all addresses."""
     limit = min(connection.timeout or budget.left(), budget.left())
-    ends = budget.left() - limit
+    end = budget.left() - limit
     try:
         found = socket.getaddrinfo(
             connection.host.strip("[]"), connection.port, type=socket.SOCK_STREAM
@@ -114,7 +112,7 @@ def _connect(connection: HTTPConnection, budget: Budget) -> socket.socket:
         ) from None
     problem: OSError = OSError("no address")
     for family, kind, protocol, _, address in found:
-        left = budget.left() - ends
+        left = budget.left() - end
         if left <= 0:
             problem = TimeoutError("connect timeout")
             break
@@ -123,8 +121,8 @@ def _connect(connection: HTTPConnection, budget: Budget) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(left)
             sock.connect(address)
-            # What is left now bounds the TLS handshake.
-            sock.settimeout(max(budget.left() - ends, 0.001))
+            # The rest is the timeout of the TLS handshake.
+            sock.settimeout(max(budget.left() - end, 0.001))
         except OSError as error:
             sock.close()
             problem = error
@@ -135,8 +133,8 @@ def _connect(connection: HTTPConnection, budget: Budget) -> socket.socket:
     raise NewConnectionError(connection, "no connection")
 
 
-def pool_classes(budget: Budget, trace: Trace) -> dict[str, type[HTTPConnectionPool]]:
-    """urllib3's pools by scheme, their connections bound to ``budget`` and telling ``trace``."""
+def create_pool_classes(budget: Budget, trace: Trace) -> dict[str, type[HTTPConnectionPool]]:
+    """Create urllib3 pools by scheme; their connections use ``budget`` and ``trace``."""
 
     class Response(http.client.HTTPResponse):
         def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
@@ -152,7 +150,7 @@ def pool_classes(budget: Budget, trace: Trace) -> dict[str, type[HTTPConnectionP
             return _connect(self, budget)
 
         def request(self, *args: Any, **kwargs: Any) -> None:
-            # Head and body leave together: two packets would wake the other side twice.
+            # Head and body in one packet, so that the other side wakes once.
             self._parts = []
             try:
                 super().request(*args, **kwargs)

@@ -1,6 +1,6 @@
-"""Exceptions of requests and urllib3 as our errors.
+"""Conversion of exceptions of requests and urllib3 to our errors.
 
-The new errors carry nothing of the old ones, whose attributes hold the signed request.
+Nothing of the original is kept, since its attributes hold the signed request.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ HTTP_ERRORS = (
 )
 
 
-def sending_failure(error: Exception, *, spent: bool) -> ISalesError:
-    """Return what went wrong until the head of the answer was read."""
+def classify_send_error(error: Exception, *, out_of_time: bool) -> ISalesError:
+    """Return our error for a failure before the head of the answer was read."""
     cause = _cause(error)
     if isinstance(error, requests.exceptions.SSLError):
         return Unreachable("No trusted TLS connection could be made.", retryable=False)
-    if spent or isinstance(error, requests.ReadTimeout):
+    if out_of_time or isinstance(error, requests.ReadTimeout):
         return TimedOut()
     if isinstance(error, requests.exceptions.InvalidHeader):
         return BadAnswer("The answer is not valid HTTP.")
@@ -35,8 +35,8 @@ def sending_failure(error: Exception, *, spent: bool) -> ISalesError:
     return Unreachable()
 
 
-def reading_failure(error: Exception) -> ISalesError:
-    """Return what went wrong while the body was read."""
+def classify_read_error(error: Exception) -> ISalesError:
+    """Return our error for a failure while the body was read."""
     if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
         return TimedOut()
     if isinstance(error, http.client.IncompleteRead):
@@ -48,7 +48,7 @@ def reading_failure(error: Exception) -> ISalesError:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """The innermost exception that requests and urllib3 wrapped, by their ``args``."""
+    """Return the innermost exception in the ``args`` of those of requests and urllib3."""
     for _ in range(5):
         inner = [arg for arg in error.args if isinstance(arg, BaseException)]
         if not inner:

@@ -1,4 +1,4 @@
-"""Turns a response into the payload of an operation, or into the error that belongs to it."""
+"""Converts a response to the payload of an operation, or raises the error for it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..errors import (
     Unreachable,
 )
 from ..operations import AuthScheme, Operation
-from .failures import HTTP_ERRORS, reading_failure
+from .failures import HTTP_ERRORS, classify_read_error
 
 NO_TOKEN = "CC-iSales gives no token for the credentials that are set."  # noqa: S105 – a sentence
 
@@ -38,13 +38,12 @@ _REFUSAL = {
 
 
 Read = Callable[[], tuple[bytes, ISalesError | None]]
-"""Gives what came of a body, and what went wrong if that is not all of it."""
+"""Returns the body as far as it arrived, and the error if it is incomplete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[P]):
-    """The content of an operation's envelope, the request id of the call that fetched it, and the
-    status that it came with."""
+    """The content of an operation's envelope, the request ID of the call and the HTTP status."""
 
     operation: Operation[P]
     payload: P
@@ -54,10 +53,10 @@ class Answer(Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """An answer as it came, before anybody judged it.
+    """An answer as received, before it is decoded.
 
     ``complete`` says whether ``body`` is the whole body. A ``status`` of 0 means that the head of
-    the answer cannot be read; then ``body`` holds all bytes that came, the head included.
+    the answer cannot be read; ``body`` then holds all received bytes, the head included.
     """
 
     status: int
@@ -67,15 +66,20 @@ class Received:
 
 
 def read_body(
-    response: requests.Response, limit: int, *, whatever: bool = False
+    response: requests.Response, limit: int, *, even_too_large: bool = False
 ) -> tuple[bytes, ISalesError | None]:
-    """Return what came of the body, as sent, and what went wrong if that is not all of it.
+    """Return the body as far as it arrived, and the error if it is incomplete.
 
-    A body that declares itself too large is not read, unless ``whatever`` comes is wanted.
+    A body whose declared size is too large is read only with ``even_too_large``.
     """
     too_large = BadAnswer("The answer is larger than allowed.")
     declared = response.headers.get("Content-Length", "")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit and not whatever:
+    if (
+        declared.isascii()
+        and declared.isdigit()
+        and int(declared[:20]) > limit
+        and not even_too_large
+    ):
         return b"", too_large
     body = bytearray()
     try:
@@ -85,20 +89,20 @@ def read_body(
             if len(body) > limit:
                 return bytes(body), too_large
     except HTTP_ERRORS as error:
-        return bytes(body), reading_failure(error)
+        return bytes(body), classify_read_error(error)
     return bytes(body), None
 
 
-def open_answer(
+def decode_response(
     response: requests.Response,
     operation: Operation[P],
     read: Read,
     *,
     now: datetime,
 ) -> P:
-    """The payload. Raises the error that belongs to the status or the body.
+    """Return the payload. Raises the error for the status or the body.
 
-    ``read`` is asked only where the body matters.
+    ``read`` is called only if the body matters.
     """
     status = response.status_code
     if 200 <= status < 300:
@@ -112,13 +116,13 @@ def open_answer(
         raise Throttled(retry_after=retry_after)
     if status >= 500:
         # The OBS pages name this one status for a business failure.
-        if status == HTTPStatus.INTERNAL_SERVER_ERROR and operation.place is Endpoint.OBS:
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR and operation.endpoint is Endpoint.OBS:
             code, sentence = _refusal(operation, read)
             if code is not None:
                 raise Refused(code=code, vendor_sentence=sentence)
         raise Unreachable("CC-iSales reports an internal error.", retry_after=retry_after)
     if status == HTTPStatus.REQUEST_TIMEOUT:
-        # Our request did not come through in time; nobody has said no to it.
+        # Our request did not arrive in time; it was not refused.
         raise Unreachable(retry_after=retry_after)
     if status < 200:
         raise BadAnswer("The answer has an unexpected status.")
@@ -129,7 +133,7 @@ def open_answer(
 
 
 def read_date(value: str | None) -> datetime | None:
-    """A ``Date`` header as an aware UTC datetime, or ``None``."""
+    """Parse a ``Date`` header to an aware UTC datetime; ``None`` if invalid."""
     try:
         moment = parsedate_to_datetime((value or "").strip())
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -138,9 +142,9 @@ def read_date(value: str | None) -> datetime | None:
 
 
 def read_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds that a ``Retry-After`` header asks for, as number or HTTP date; ``None`` if neither.
+    """Parse a ``Retry-After`` header, a number or an HTTP date, to seconds; ``None`` if neither.
 
-    A date that has passed gives 0.
+    0 for a date in the past.
     """
     if _SECONDS.fullmatch((value or "").strip()):
         return float(value or 0)
@@ -158,10 +162,12 @@ def _read_whole(read: Read) -> bytes:
 def _refusal(
     operation: Operation[P], read: Read, *, only: type[ISalesError] = ISalesError
 ) -> tuple[str | None, str]:
-    """Return what the body of a failure says; what it says nothing by is raised unless of
-    ``only``."""
+    """Return code and sentence in the body of a failure.
+
+    Errors of reading it are ignored if they are of the type ``only``, else raised.
+    """
     try:
         body = _read_whole(read)
     except only:
         return None, ""
-    return operation.envelope.refusal(body)
+    return operation.envelope.read_refusal(body)

@@ -1,4 +1,4 @@
-"""Connections for each thread: kept, verified, deaf to the environment, bound to the deadline."""
+"""Connections of each thread: kept alive, verified, and independent of the environment."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPConnectionPool
 
 from ..config import Endpoint
-from .connections import Budget, Trace, pool_classes
+from .connections import Budget, Trace, create_pool_classes
 
 
 class PooledSession:
-    """The resources of one thread: connections of its own, the time its call has left, its trace.
+    """The resources of one thread: its connections, and time budget and trace of its call.
 
-    ``new_adapter`` makes another one, for a call that must not use a kept connection.
+    ``new_adapter`` creates an adapter for a call that must not use a kept connection.
     """
 
     def __init__(self, tls: ssl.SSLContext, monotonic: Callable[[], float]) -> None:
@@ -41,7 +41,7 @@ class SessionPool:
         self._monotonic = monotonic
         self._local = threading.local()
         self._lock = threading.Lock()
-        # Weak, so that a thread's connections go when the thread goes.
+        # Weak, so that a thread's connections are closed when it ends.
         self._adapters: weakref.WeakSet[Adapter] = weakref.WeakSet()
 
     def get_own(self) -> PooledSession:
@@ -62,10 +62,10 @@ class SessionPool:
 
 
 class Adapter(HTTPAdapter):
-    """Sends requests that are prepared to the byte, over kept connections bound to the budget.
+    """Sends prepared requests over kept connections, verified by our own TLS context.
 
-    Verifies by our own TLS context. There is no session around it: it would read the environment,
-    follow redirects and keep cookies, all of which we do without, at a millisecond a call.
+    It is used without a `requests.Session`, which would read the environment, follow redirects and
+    keep cookies, and would cost a millisecond per call.
     """
 
     def __init__(self, tls: ssl.SSLContext, budget: Budget, trace: Trace) -> None:
@@ -77,31 +77,31 @@ class Adapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs, ssl_context=self._tls)
-        self.poolmanager.pool_classes_by_scheme = pool_classes(self._budget, self._trace)
+        self.poolmanager.pool_classes_by_scheme = create_pool_classes(self._budget, self._trace)
 
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, *_: object, **_more: object
     ) -> HTTPConnectionPool:
-        """The connections to the place of a request."""
+        """Return the pool of connections to the origin of a request."""
         url = request.url or ""
-        place = url[: url.index("/", len("https://"))]
-        pool = self._pools.get(place)
+        origin = url[: url.index("/", len("https://"))]
+        pool = self._pools.get(origin)
         if pool is None:
             required = {"cert_reqs": "CERT_REQUIRED"}
             pool = self.poolmanager.connection_from_url(url, pool_kwargs=required)
-            self._pools[place] = pool
+            self._pools[origin] = pool
         return pool
 
     def cert_verify(self, conn: Any, *_: object) -> None:
-        """Verification is that of the TLS context; requests would add a bundle of its own."""
+        """Leave verification to the TLS context; requests would add its own CA bundle."""
         conn.cert_reqs = "CERT_REQUIRED"
 
     def request_url(self, request: requests.PreparedRequest, *_: object) -> str:
-        """Path and query: there is no proxy."""
+        """Return path and query, since there is no proxy."""
         return request.path_url
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """Status, headers and the body to be read; no cookies."""
+        """Build a response without cookies."""
         response = requests.Response()
         response.status_code = resp.status
         response.headers = CaseInsensitiveDict(resp.headers)
@@ -109,31 +109,34 @@ class Adapter(HTTPAdapter):
         return response
 
     def close(self) -> None:
-        """Close idle connections; the next request connects anew."""
+        """Close idle connections; the next request opens a new one."""
         self._pools.clear()
         super().close()
 
 
-def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """Verifies certificate and host name, TLS 1.2 or newer, by the bundle or the system's store."""
+def create_tls_context(ca_bundle: str | None) -> ssl.SSLContext:
+    """Create a context that verifies certificates by the bundle or the system's store.
+
+    Raises `ValueError` when the bundle cannot be read.
+    """
     try:
         if ca_bundle is None:
-            return _by_the_system()
+            return _create_system_context()
         if Path(ca_bundle).is_dir():
             context = ssl.create_default_context(capath=ca_bundle)
         else:
             context = ssl.create_default_context(cafile=ca_bundle)
     except OSError:
         raise ValueError("ca_bundle cannot be read as certificates in PEM") from None
-    return _modern(context)
+    return _require_tls_1_2(context)
 
 
 @cache
-def _by_the_system() -> ssl.SSLContext:
-    """One for all clients of a process: to read the system's store takes some 50 ms."""
-    return _modern(ssl.create_default_context())
+def _create_system_context() -> ssl.SSLContext:
+    """Cached, since reading the system's store takes about 50 ms."""
+    return _require_tls_1_2(ssl.create_default_context())
 
 
-def _modern(context: ssl.SSLContext) -> ssl.SSLContext:
+def _require_tls_1_2(context: ssl.SSLContext) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

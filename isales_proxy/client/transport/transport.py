@@ -1,9 +1,8 @@
-"""One call over HTTP: prove → send → read at most so many bytes → classify, again where it helps.
+"""One call over HTTP: authenticate → send → read a bounded body → classify, with retries.
 
-Each attempt is proved anew, and the bytes that were signed are the bytes that are sent. Everything
-happens within one deadline, getting a token included. Neither redirects nor the environment
-(proxies, ``.netrc``) can lead a request elsewhere. Nothing is logged here; the observer is told
-what happened.
+Each attempt is authenticated again, and the bytes that were signed are the bytes that are sent. One
+deadline covers everything, including the renewal of a token. Neither redirects nor the environment
+(proxies, ``.netrc``) can send a request elsewhere. Nothing is logged here; the observer is called.
 """
 
 from __future__ import annotations
@@ -39,19 +38,19 @@ from ..errors import (
 from ..observer import Attempt, Observer
 from ..operations import OPERATIONS, AuthScheme, Operation
 from ..tokens import MemoryTokenStore, TokenState, TokenStore
-from .authenticators import Authenticator, Bearer, C2Signer, Proof
-from .failures import HTTP_ERRORS, sending_failure
-from .response_body import Answer, Received, open_answer, read_body, read_date
-from .sessions import Adapter, PooledSession, SessionPool, tls_context
+from .authenticators import Authenticator, AuthHeaders, Bearer, C2Signer
+from .failures import HTTP_ERRORS, classify_send_error
+from .response_body import Answer, Received, decode_response, read_body, read_date
+from .sessions import Adapter, PooledSession, SessionPool, create_tls_context
 
 USER_AGENT = "callboard"
-FIRST_WAIT = 0.1
+FIRST_WAIT_S = 0.1
 
 
 @dataclass(slots=True, repr=False)
 class _Call(Generic[P]):
-    """One call, the same for all its attempts but for the proof, and its course so far: how many
-    attempts, whether one of them may have reached the vendor, and the status of the good answer.
+    """One call with its state: number of attempts, whether one of them may have reached the vendor,
+    and the HTTP status of the good answer.
 
     The repr shows nothing, since headers and body of the token calls hold secrets.
     """
@@ -62,8 +61,8 @@ class _Call(Generic[P]):
     query: Sequence[tuple[str, str]]
     headers: Mapping[str, str]
     body: bytes
-    hurried: bool
-    keep: Callable[[Received], None] | None
+    has_own_deadline: bool
+    on_received: Callable[[Received], None] | None
     session: PooledSession
     request_id: str
     attempts: int = 0
@@ -73,11 +72,11 @@ class _Call(Generic[P]):
 
 @dataclass(slots=True, kw_only=True)
 class RetryPolicy:
-    """Decides after each failed attempt of one call; given to stamina as its hook.
+    """Decides after each failed attempt of one call whether to retry; used as stamina's hook.
 
-    ``left`` tells the seconds until the deadline, ``allowed`` whether the breaker would let
-    another attempt through, ``rng`` gives numbers from 0 to 1. No wait is longer than
-    ``longest``: a vendor that asks for more gets no second attempt but its error handed on.
+    ``left`` returns the seconds until the deadline, ``allowed`` whether the breaker would permit
+    another attempt, ``rng`` numbers from 0 to 1. No wait is longer than ``longest``: when the
+    vendor asks for a longer one, its error is raised.
     """
 
     left: Callable[[], float]
@@ -86,18 +85,17 @@ class RetryPolicy:
     longest: float
     failures: int = 0
     wait: float = 0.0
-    """Seconds to wait before the attempt that was decided upon last."""
+    """Seconds to wait before the next attempt."""
 
     def __call__(self, error: Exception) -> bool | float:
-        """``False``: hand the error on. A number: try again.
+        """Return ``False`` to raise the error, 0 to try again.
 
-        The number is always 0, for stamina can only sleep by the wall clock: `wait` holds the
-        true wait, for the caller to sleep by its own clock.
+        stamina can only sleep by the wall clock, so it is told 0; the caller sleeps for `wait`.
         """
         if not isinstance(error, ISalesError) or not error.retryable or not self.allowed():
             return False
-        # Half of the wait is chance, so that clients which failed together part ways.
-        backoff = FIRST_WAIT * 2.0**self.failures * (0.5 + self.rng())
+        # With jitter, so that clients that failed together do not retry together.
+        backoff = FIRST_WAIT_S * 2.0**self.failures * (0.5 + self.rng())
         wait = max(min(backoff, self.longest), error.retry_after or 0.0)
         if wait > self.longest or wait >= self.left():
             return False
@@ -107,11 +105,11 @@ class RetryPolicy:
 
 
 class Transport:
-    """Makes calls to one CC-iSales. Safe for any number of threads; no call waits for another,
-    but for the one that renews the token of all.
+    """Makes calls to one CC-iSales. Safe for any number of threads; calls wait for each other only
+    while a token is renewed.
 
-    ``clock`` gives aware datetimes for signatures and tokens, ``monotonic`` and ``sleep`` are in
-    seconds, ``rng`` gives numbers from 0 to 1, ``store`` shares the token with other processes.
+    ``clock`` returns aware datetimes for signatures and tokens, ``monotonic`` and ``sleep`` are in
+    seconds, ``rng`` returns numbers from 0 to 1, ``store`` shares the token with other processes.
     Raises `ValueError` when the CA bundle cannot be read.
     """
 
@@ -132,9 +130,9 @@ class Transport:
         self._sleep = sleep
         self._rng = rng
         self.observer = observer or Observer()
-        self._sessions = SessionPool(tls_context(config.ca_bundle), monotonic)
+        self._sessions = SessionPool(create_tls_context(config.ca_bundle), monotonic)
         self._breakers = {op.name: self._new_breaker(op.name) for op in OPERATIONS}
-        self._origins = {place: config.origin_of(place) for place in Endpoint}
+        self._origins = {endpoint: config.origin_of(endpoint) for endpoint in Endpoint}
         self._bearer = Bearer(
             config.obs, store=store or MemoryTokenStore(), call=self.call, clock=clock, sleep=sleep
         )
@@ -153,15 +151,15 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         deadline: float | None = None,
-        keep: Callable[[Received], None] | None = None,
+        on_received: Callable[[Received], None] | None = None,
     ) -> Answer[P]:
         """Make one call and open its envelope. Raises an `ISalesError`.
 
         ``query`` is raw and sent in its order; ``deadline`` is in seconds for all attempts and
-        the waits between them. ``keep`` is given every answer of which anything came, before
-        anything of it is judged; what it raises passes through.
+        the waits between them. ``on_received`` is called with every answer of which any
+        bytes arrived, before it is decoded; its exceptions pass through.
         """
-        origin = self._origins[operation.place]
+        origin = self._origins[operation.endpoint]
         call = _Call(
             operation=operation,
             origin=origin,
@@ -169,26 +167,28 @@ class Transport:
             query=query,
             headers=headers or {},
             body=b"" if body is None else _serialise(body),
-            hurried=deadline is not None,
-            keep=keep,
+            has_own_deadline=deadline is not None,
+            on_received=on_received,
             session=self._sessions.get_own(),
             request_id=uuid.uuid4().hex,
         )
         if deadline is None:
-            deadline = self._config.deadline_of(patient=operation.patient)
+            deadline = self._config.deadline_of(slow=operation.slow)
         with call.session.budget.limit_to(deadline):
             try:
-                return Answer(operation, self._proved(call), call.request_id, call.status)
+                return Answer(
+                    operation, self._authenticate_and_send(call), call.request_id, call.status
+                )
             except ISalesError as error:
-                # A token call in the midst of this one has told its own name already.
+                # A token call within this one has set its own name.
                 error.operation = error.operation or operation.name
                 error.request_id = error.request_id or call.request_id
-                # Of a token call nothing reaches the vendor that anybody would miss.
+                # A token call changes nothing at the vendor.
                 error.maybe_sent = call.sent and operation.auth is not AuthScheme.OPEN
                 raise
 
     def token_state(self) -> TokenState | None:
-        """The times of the OBS token in force, without a call."""
+        """Return the times of the current OBS token, without a call."""
         return self._bearer.state()
 
     def close(self) -> None:
@@ -209,38 +209,40 @@ class Transport:
             on_change=lambda state: self.observer.breaker(name, state.value),
         )
 
-    def _proved(self, call: _Call[P]) -> P:
-        """The attempts with one proof; and when it is refused, those left with a renewed one."""
+    def _authenticate_and_send(self, call: _Call[P]) -> P:
+        """Make the attempts; if the credentials are refused, the rest of them with renewed ones."""
         repeatable, left = call.operation.repeatable, call.session.budget.left
         authenticator = self._authenticators[call.operation.auth]
-        # A token is got in the ordinary time, within a patient call too: others wait for it.
+        # The ordinary deadline holds for a token even within a slow call: other calls wait for it.
         spare = max(left() - self._config.deadline, 0.0)
-        proof = authenticator.get_proof(lambda: left() - spare)
+        auth = authenticator.get_headers(lambda: left() - spare)
         most = self._config.attempts if repeatable else 1
         try:
-            payload = self._attempts(call, proof, most)
+            payload = self._send_with_retries(call, auth, most)
         except CredentialsRefused as error:
             refused = error
         else:
-            authenticator.accepted(proof)
+            authenticator.record_accepted(auth)
             return payload
-        renewed: Proof | None = None
+        renewed: AuthHeaders | None = None
         try:
-            renewed = authenticator.renewed(proof, left)
+            renewed = authenticator.renew(auth, left)
         except ISalesError:
-            # Here the refusal is the news; the next call meets the failure by itself.
+            # Report the refusal rather than the failed renewal, which the next call will meet.
             if repeatable:
                 raise
         if renewed is None:
             raise refused
         if not repeatable:
-            if refused.http_status != HTTPStatus.UNAUTHORIZED or not authenticator.ended(proof):
+            if refused.http_status != HTTPStatus.UNAUTHORIZED or not authenticator.has_expired(
+                auth
+            ):
                 raise refused
             raise TokenEnded(http_status=refused.http_status)
         # The refused attempt is not counted.
-        return self._attempts(call, renewed, most - call.attempts + 1)
+        return self._send_with_retries(call, renewed, most - call.attempts + 1)
 
-    def _attempts(self, call: _Call[P], proof: Proof, most: int) -> P:
+    def _send_with_retries(self, call: _Call[P], auth: AuthHeaders, most: int) -> P:
         breaker = self._breakers[call.operation.name]
         policy = RetryPolicy(
             left=call.session.budget.left,
@@ -251,44 +253,44 @@ class Transport:
         for attempt in stamina.retry_context(
             on=policy,
             attempts=most,
-            timeout=None,  # the policy minds the deadline, by our own clock
+            timeout=None,  # the policy observes the deadline by our own clock
         ):
             with attempt:
                 if policy.wait > 0:
                     self._sleep(policy.wait)
-                return self._attempt(call, proof, breaker)
+                return self._send_once(call, auth, breaker)
         raise AssertionError("stamina ends with an answer or an error")
 
-    def _attempt(self, call: _Call[P], proof: Proof, breaker: Breaker) -> P:
-        """One attempt, told to the breaker and the observer."""
+    def _send_once(self, call: _Call[P], auth: AuthHeaders, breaker: Breaker) -> P:
+        """Make one attempt and report it to the breaker and the observer."""
         left = call.session.budget.left
         if left() <= 0:
             raise TimedOut("The time limit was reached before the call was made.", maybe_sent=False)
-        ticket = breaker.before()
+        permit = breaker.acquire()
         call.attempts += 1
         name = call.operation.name
         started = self._monotonic()
         outcome = "error"
         status: int | None = None
         try:
-            status, payload, date = self._exchange(call, proof)
+            status, payload, date = self._exchange(call, auth)
         except ISalesError as error:
             outcome, status = error.outcome, error.http_status
             call.sent = call.sent or error.maybe_sent
-            if isinstance(error, TimedOut) and call.hurried and left() <= 0:
-                # The caller's own short time ran out, which says nothing about the vendor.
-                breaker.abandon(ticket)
+            if isinstance(error, TimedOut) and call.has_own_deadline and left() <= 0:
+                # The caller's own deadline passed, which says nothing about the vendor.
+                breaker.release(permit)
             elif isinstance(error, Unreachable | TimedOut):
-                breaker.failure(ticket)
+                breaker.record_failure(permit)
             else:
-                breaker.neutral(ticket)
+                breaker.record_neutral(permit)
             raise
         except BaseException:
-            breaker.abandon(ticket)
+            breaker.release(permit)
             raise
         else:
             outcome, call.status = "ok", status
-            breaker.success(ticket)
+            breaker.record_success(permit)
             self.observer.answered(name, date=date, shape=payload.shape)
             return payload
         finally:
@@ -297,50 +299,54 @@ class Transport:
                 Attempt(name, outcome, seconds, call.attempts, call.request_id, status)
             )
 
-    def _exchange(self, call: _Call[P], proof: Proof) -> tuple[int, P, datetime | None]:
-        """Send one request. Gives status, payload and the vendor's date of the answer."""
+    def _exchange(self, call: _Call[P], auth: AuthHeaders) -> tuple[int, P, datetime | None]:
+        """Send one request; return status, payload and the vendor's date of the answer."""
         if call.operation.repeatable:
-            return self._exchange_by(call.session.adapter, call, proof)
-        # On a kept connection, which a firewall may have reset unseen, a request can get lost that
-        # may not be sent again: it has a connection of its own.
+            return self._exchange_over(call.session.adapter, call, auth)
+        # A firewall may have dropped a kept connection silently. A request that cannot be repeated
+        # gets a new connection.
         with closing(call.session.new_adapter()) as adapter:
-            return self._exchange_by(adapter, call, proof)
+            return self._exchange_over(adapter, call, auth)
 
-    def _exchange_by(
-        self, adapter: Adapter, call: _Call[P], proof: Proof
+    def _exchange_over(
+        self, adapter: Adapter, call: _Call[P], auth: AuthHeaders
     ) -> tuple[int, P, datetime | None]:
         operation, session = call.operation, call.session
         left = session.budget.left()
         timeout = (
             min(self._config.connect_timeout, left),
-            min(self._config.read_timeout_of(patient=operation.patient), left),
+            min(self._config.read_timeout_of(slow=operation.slow), left),
         )
-        request = _prepared(call, proof)
+        request = _prepare(call, auth)
         failure: ISalesError | None = None
-        session.trace.begin(record=call.keep is not None)
+        session.trace.begin(record=call.on_received is not None)
         try:
             response = adapter.send(request, stream=True, timeout=timeout)
         except HTTP_ERRORS as error:
-            failure = sending_failure(error, spent=session.budget.left() <= 0)
+            failure = classify_send_error(error, out_of_time=session.budget.left() <= 0)
             failure.maybe_sent = session.trace.sent
         recorded = session.trace.end()
-        # Raised outside the handler: what was caught holds the request, and must not be carried
-        # along as a context.
+        # Raised outside the handler: the caught error holds the request, which must not become the
+        # context of ours.
         if failure is not None:
-            if call.keep is not None and recorded:
-                call.keep(Received(0, recorded, complete=False, request_id=call.request_id))
+            if call.on_received is not None and recorded:
+                call.on_received(Received(0, recorded, complete=False, request_id=call.request_id))
             raise failure
         with response:
             status = response.status_code
             date = read_date(response.headers.get("Date"))
             read = partial(read_body, response, operation.max_bytes or self._config.max_bytes)
             try:
-                if call.keep is not None:
-                    came = read(whatever=True)
-                    call.keep(Received(status, came[0], came[1] is None, call.request_id))
-                    payload = open_answer(response, operation, lambda: came, now=self._clock())
+                if call.on_received is not None:
+                    received = read(even_too_large=True)
+                    call.on_received(
+                        Received(status, received[0], received[1] is None, call.request_id)
+                    )
+                    payload = decode_response(
+                        response, operation, lambda: received, now=self._clock()
+                    )
                 else:
-                    payload = open_answer(response, operation, read, now=self._clock())
+                    payload = decode_response(response, operation, read, now=self._clock())
             except ISalesError as error:
                 error.http_status, error.vendor_time = status, date
                 if isinstance(error, Refused) and error.code is not None:
@@ -349,22 +355,22 @@ class Transport:
             return status, payload, date
 
 
-def _prepared(call: _Call[P], proof: Proof) -> requests.PreparedRequest:
-    """The request with its proof, ready to be sent as it is."""
+def _prepare(call: _Call[P], auth: AuthHeaders) -> requests.PreparedRequest:
+    """Build the authenticated request, ready to be sent."""
     headers = {
         "Host": call.origin.host,
         "Content-Type": call.operation.content_type,
         "Accept": "application/json",
-        "Accept-Encoding": "identity",  # what is read is then what was bounded
+        "Accept-Encoding": "identity",  # the size limit holds for the body as sent
         "User-Agent": USER_AGENT,
         **call.headers,
     }
-    proved = proof(Request(call.operation.method, call.path, call.query, headers, call.body))
+    authentication = auth(Request(call.operation.method, call.path, call.query, headers, call.body))
     query = "&".join(f"{percent(name)}={percent(value)}" for name, value in call.query)
     request = requests.PreparedRequest()
     request.method = call.operation.method
     request.url = f"{call.origin.base}{call.path}" + (f"?{query}" if query else "")
-    request.headers = CaseInsensitiveDict({**headers, **proved})
+    request.headers = CaseInsensitiveDict({**headers, **authentication})
     request.body = call.body or None
     if call.body or request.method == "POST":
         request.headers["Content-Length"] = str(len(call.body))
