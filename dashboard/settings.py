@@ -16,7 +16,7 @@ from dashboard.environment.groups import VAR_DIR
 from dashboard.environment.variables import BASE_DIR, Variables
 from isales_proxy.core import checks
 from isales_proxy.core.settings import (
-    MOST_LATE_GRACE,
+    MAX_LATE_GRACE_S,
     ISalesSettings,
     PrivacySettings,
     RetentionSettings,
@@ -50,7 +50,7 @@ cookie_prefix = env.str(
 hsts_subdomains = env.bool("HSTS_SUBDOMAINS", False)
 SIMULATOR_URL = env.str("CALLBOARD_SIMULATOR_URL", "", validate=checks.web_address)
 LATE_GRACE_SECONDS = env.int(
-    "LATE_GRACE_SECONDS", 60, validate=validate.Range(min=0, max=MOST_LATE_GRACE)
+    "LATE_GRACE_SECONDS", 60, validate=validate.Range(min=0, max=MAX_LATE_GRACE_S)
 )
 ISALES = env.read(ISalesSettings, "ISALES_")
 RETENTION = env.read(RetentionSettings)

@@ -210,7 +210,7 @@ def vendor(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     A busy machine is no slow vendor: timeouts (seconds) are long, but for a test that makes the
     vendor slow. Calls are repeated without delay; the tests of the client say with which.
     """
-    monkeypatch.setattr(transport, "FIRST_WAIT", 0.002)
+    monkeypatch.setattr(transport, "FIRST_WAIT_S", 0.002)
     # What a worker leaves on disk is no other test's.
     settings.VAR_DIR = tmp_path
     with Simulator(rows=600) as simulator:

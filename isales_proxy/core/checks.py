@@ -1,7 +1,4 @@
-"""Checks and parsers of single variables of the environment, and the values that they make.
-
-Each raises ValidationError.
-"""
+"""Validators and parsers of single variables of the environment. They raise ValidationError."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ _VDN: Final = re.compile(
 
 @dataclass(frozen=True)
 class VdnSeed:
-    """A VDN to create at start. An empty time zone stands for the process's own."""
+    """A VDN to create at start. An empty time zone means `TIME_ZONE`."""
 
     id: int
     name: str
@@ -39,7 +36,7 @@ class VdnSeed:
 
 @dataclass(frozen=True)
 class Grant:
-    """A value of the role claim and what it grants: this role in this VDN."""
+    """A value of the role claim, and the role and VDN that it grants."""
 
     value: str
     role: str
@@ -75,7 +72,7 @@ def web_address(text: str) -> None:
 
 
 def time_format(text: str) -> None:
-    """Accept a format that tells the day and the time of day and fits into a request."""
+    """Accept a format with date and time that fits into a request."""
     if text in {"milliseconds", "seconds"}:
         return
     trials = [
@@ -99,7 +96,7 @@ def redis_address(text: str) -> None:
 
 
 def hosts(names: list[str]) -> None:
-    """Accept names that a `Host` header can hold, as Django compares them: no scheme, no port."""
+    """Accept host names as Django compares them with the `Host` header: no scheme, no port."""
     for name in filter(None, names):
         host, port = split_domain_port(name.removeprefix("."))
         if name != "*" and (not host or port or host != name.removeprefix(".").lower()):
@@ -112,13 +109,13 @@ def hosts(names: list[str]) -> None:
 
 
 def header_word(text: str) -> None:
-    """Accept ASCII text that can be sent within a header, or nothing."""
+    """Accept ASCII text without blanks, or nothing."""
     if not all("!" <= character <= "~" for character in text):
         raise ValidationError("can never match: wants ASCII without blanks")
 
 
 def origins(addresses: list[str]) -> None:
-    """Accept origins exactly as browsers send them, or with `*.` for all subdomains."""
+    """Accept origins as browsers send them, or with `*.` for all subdomains."""
     for address in filter(None, addresses):
         parts = _parts(address)
         try:

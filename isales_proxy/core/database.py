@@ -1,5 +1,5 @@
-"""The database beside Django's ORM: recognise that it takes no write now, do without one, sync to
-the disk, read by a statement of our own or from one state."""
+"""Database access that Django's ORM lacks: optional and synced writes, snapshots, raw reads, and
+recognising a temporarily unavailable database."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ log = structlog.get_logger("isales")
 RETRY_SECONDS: Final = 2
 """Seconds after which a client may try again (`Retry-After`)."""
 
-# Wait of an optional write for another writer, in ms.
-_SHORT_WAIT: Final = 100
+# How long an optional write waits for a lock.
+_LOCK_TIMEOUT_MS: Final = 100
 # Temporary states of SQLite: locked by another writer, full, read-only, a failing file or disk.
-# Other codes are faults of the program, like a missing table.
+# Other codes mean a bug, such as a missing table.
 _SQLITE_CODES: Final = frozenset(
     {
         sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
         sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL,
     }
 )  # fmt: skip
-_PRIMARY: Final = 0xFF
+_PRIMARY_CODE_MASK: Final = 0xFF
 
 
 def is_unavailable(error: BaseException | None) -> bool:
-    """Tell whether the same request may succeed later without a change here.
+    """Return True if the same request may succeed later.
 
-    True for a lock timeout, a deadlock, a failed serialization, a full disk, too many connections,
-    and a server that is away.
+    So it is for a lock timeout, a deadlock, a failed serialization, a full disk, too many
+    connections, and an unreachable server.
     """
     if isinstance(error, InterfaceError):
         return True
@@ -44,12 +44,11 @@ def is_unavailable(error: BaseException | None) -> bool:
         return True
     cause = error if isinstance(error, sqlite3.Error) else getattr(error, "__cause__", None)
     code = getattr(cause, "sqlite_errorcode", None)
-    return code is not None and code & _PRIMARY in _SQLITE_CODES
+    return code is not None and code & _PRIMARY_CODE_MASK in _SQLITE_CODES
 
 
-def find_fault() -> str:
-    """Name for an operator what makes the database unusable: it is away, or lacks migrations of
-    this version. Empty when it is neither."""
+def describe_fault() -> str:
+    """Tell an operator why the database is unusable: unreachable, or not migrated; "" if usable."""
     try:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
@@ -63,20 +62,20 @@ def find_fault() -> str:
 
 
 def optional_write(write: Callable[[], object], event: str, **facts: Any) -> bool:
-    """Make a write that a page can do without: one transaction, hardly any wait for a lock.
+    """Make a write that may fail: one transaction with a short lock timeout.
 
-    A failure of the database is logged as `event` with `facts`. Return whether it was written.
+    A database error is logged as `event` with `facts`. Return whether it was written.
     """
     try:
         with _short_wait(), transaction.atomic():
             if connection.vendor == "postgresql":
-                _set_lock_timeout(f"'{_SHORT_WAIT}ms'")
+                _set_lock_timeout(f"'{_LOCK_TIMEOUT_MS}ms'")
             write()
             if connection.vendor == "postgresql":
-                # For an outer transaction.
+                # The timeout would hold for the rest of an outer transaction.
                 _set_lock_timeout("DEFAULT")
     except Error as error:
-        # The name alone: the text may quote a value.
+        # Only the class: the message may quote a value.
         log.warning(event, error=type(error).__name__, **facts)
         return False
     return True
@@ -88,12 +87,12 @@ def _set_lock_timeout(value: str) -> None:
 
 @contextmanager
 def _short_wait() -> Iterator[None]:
-    """Shorten SQLite's wait for another writer; nothing on other databases."""
+    """Shorten SQLite's wait for another writer; no-op on other databases."""
     if connection.vendor != "sqlite":
         yield
         return
     connection.ensure_connection()
-    connection.connection.execute(f"PRAGMA busy_timeout = {_SHORT_WAIT}")
+    connection.connection.execute(f"PRAGMA busy_timeout = {_LOCK_TIMEOUT_MS}")
     try:
         yield
     finally:
@@ -106,7 +105,7 @@ def _short_wait() -> Iterator[None]:
 def commit_to_disk() -> Iterator[None]:
     """Run one outermost transaction that is on the disk when the block is left.
 
-    SQLite is told to sync for it; with our settings it would do so only at checkpoints.
+    With our settings SQLite would sync only at checkpoints.
     """
     is_sqlite = False
     if not connection.in_atomic_block:
@@ -127,39 +126,38 @@ def _set_synchronous(mode: str) -> None:
 
 
 def refresh_statistics() -> None:
-    """Tell SQLite how its tables are filled, by a sample: without that, or with figures of before
-    an index, it may search by the wrong one. PostgreSQL does so by itself."""
+    """Update SQLite's statistics from a sample, without which it may use the wrong index.
+    PostgreSQL does so automatically."""
     if connection.vendor == "sqlite":
         _execute("PRAGMA analysis_limit = 400")
         _execute("ANALYZE")
 
 
 def express_time(column: str) -> str:
-    """Return the SQL of a time for `fetch_rows`. SQLite stores UTC without saying so, and converts
-    a column, but no expression, by a function of Python."""
+    """Return the SQL of a time column for `fetch_rows`: on SQLite, which stores UTC without an
+    offset, as text with the offset."""
     return f"{column} || '+00:00'" if connection.vendor == "sqlite" else column
 
 
 def fetch_rows(sql: str, params: Sequence[Any], times: Collection[int]) -> list[Sequence[Any]]:
-    """Return the rows of a statement of our own; those of its columns that have `times`, by
-    `express_time`, are aware as in a queryset."""
+    """Return the rows of a SQL statement. The columns at the positions `times`, selected by
+    `express_time`, are aware datetimes."""
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         rows: list[Sequence[Any]] = cursor.fetchall()
     if connection.vendor != "sqlite":
         return rows
-    read = datetime.fromisoformat
     converted = [list(row) for row in rows]
     for row in converted:
-        for place in times:
-            if row[place] is not None:
-                row[place] = read(row[place])
+        for position in times:
+            if row[position] is not None:
+                row[position] = datetime.fromisoformat(row[position])
     return cast("list[Sequence[Any]]", converted)
 
 
 @contextmanager
 def take_snapshot() -> Iterator[None]:
-    """Read everything within the block from one state of the database."""
+    """Read everything within the block from one snapshot of the database."""
     if connection.in_atomic_block:
         yield
     elif connection.vendor == "postgresql":
@@ -167,7 +165,7 @@ def take_snapshot() -> Iterator[None]:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield
     else:
-        # Not by `atomic`, which begins with the lock of a writer.
+        # `atomic` would begin with a write lock.
         _execute("BEGIN DEFERRED")
         try:
             yield

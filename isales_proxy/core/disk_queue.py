@@ -1,7 +1,7 @@
-"""Files in `VAR_DIR/spool`: where what must not be lost goes while the database takes nothing.
+"""Files in `VAR_DIR/spool` for data that must not be lost while the database is unavailable.
 
-A file is readable by its owner alone, is there whole or not at all, and has reached the disk when
-`put` returns. Its name is a key, never a number of anybody's.
+Files are written atomically, synced to the disk, and readable by their owner only. Names are keys
+and never contain a phone number.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NAME: Final = re.compile(r"[a-z0-9-]{1,100}")
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One file: its name, the facts beside the bytes, and the bytes."""
+    """One file: its name, metadata (`facts`) and contents."""
 
     name: str
     facts: Mapping[str, Any]
@@ -33,15 +33,15 @@ class StoredFile:
 
 
 def store(name: str, facts: Mapping[str, Any], body: bytes) -> None:
-    """Keep the bytes under a name of small letters, digits and dashes. Raises OSError."""
+    """Store a file; its name has lower-case letters, digits and dashes. Raises OSError."""
     with reserve(name, 0) as file:
         file.put(facts, body)
 
 
 class ReservedFile:
-    """A file whose room on the disk is taken before it is known what it will hold.
+    """A file whose disk space is reserved before its contents are known.
 
-    Leaving its block without `put` gives the room back.
+    Leaving the context without `put` frees the space.
     """
 
     def __init__(self, path: Path, size: int) -> None:
@@ -57,21 +57,18 @@ class ReservedFile:
             raise
 
     def put(self, facts: Mapping[str, Any], body: bytes) -> None:
-        """Write the file, which is whole under its name and on the disk when this returns.
-
-        Raises OSError.
-        """
+        """Write the file atomically and sync it to the disk. Raises OSError."""
         data = memoryview(json.dumps(dict(facts)).encode() + b"\n" + body)
-        place = 0
-        while place < len(data):
-            place += os.pwrite(self._handle, data[place:], place)
+        written = 0
+        while written < len(data):
+            written += os.pwrite(self._handle, data[written:], written)
         os.ftruncate(self._handle, len(data))
         os.fsync(self._handle)
         self._draft.replace(self._path)
         _sync(self._path.parent)
 
     def close(self) -> None:
-        """Give back what was not put. May be called more than once."""
+        """Free the space if nothing was put. May be called more than once."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
@@ -85,12 +82,12 @@ class ReservedFile:
 
 
 def reserve(name: str, size: int) -> ReservedFile:
-    """Reserve `size` bytes of the disk for a file of this name. Raises OSError without room."""
+    """Reserve `size` bytes for a file of this name. Raises OSError if the disk is full."""
     return ReservedFile(_path(name), size)
 
 
 def fetch(name: str) -> StoredFile | None:
-    """Return what is kept under this name; None where there is nothing, or nothing whole."""
+    """Return the file of this name; None if it does not exist or is damaged."""
     try:
         head, _newline, body = _path(name).read_bytes().partition(b"\n")
         facts = json.loads(head)
@@ -100,22 +97,22 @@ def fetch(name: str) -> StoredFile | None:
 
 
 def list_names(prefix: str = "") -> Iterator[str]:
-    """The names that are kept, in their order."""
+    """Return the names of the files, sorted."""
     found = sorted(path.stem for path in _folder().glob(f"{prefix}*{_SUFFIX}"))
     return (name for name in found if _NAME.fullmatch(name))
 
 
 def remove_incomplete(before: datetime) -> None:
-    """Forget what was never whole, since its process died, and is older than that (aware)."""
+    """Delete incomplete files of dead processes, last changed before that time (aware)."""
     for draft in _folder().glob(f"*{_DRAFT}"):
-        # Its process may still be at it, or another may have been faster.
+        # Another process may have deleted it already.
         with suppress(FileNotFoundError):
             if draft.stat().st_mtime < before.timestamp():
                 draft.unlink()
 
 
 def remove(name: str) -> None:
-    """Forget what is kept under this name."""
+    """Delete the file of this name, if it exists."""
     _path(name).unlink(missing_ok=True)
 
 
@@ -130,7 +127,7 @@ def _path(name: str) -> Path:
 
 
 def _sync(folder: Path) -> None:
-    """Let the entry of a new file reach the disk, too."""
+    """Sync the directory, so that the entry of a new file is on the disk."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -39,7 +39,7 @@ def derive_key(purpose: str) -> bytes:
 
 
 def derive_all_keys(purpose: str) -> list[bytes]:
-    """Derive that key, then those of `SECRET_KEY_FALLBACKS`."""
+    """Derive the key from `SECRET_KEY`, then those from `SECRET_KEY_FALLBACKS`."""
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return [_derive(key, purpose) for key in keys]
 

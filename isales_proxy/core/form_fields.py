@@ -28,7 +28,7 @@ DEFAULT_SIZE: Final = 25
 LONGEST_NUMBER: Final = 32
 FIRST_YEAR, LAST_YEAR = 2000, 2099
 
-# A + that was not encoded arrives as a space.
+# A + that was not URL-encoded arrives as a space.
 _LOCAL_TIME: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d))?(?:([ +-])(\d\d):?(\d\d)|Z)?", re.ASCII
 )
@@ -44,16 +44,16 @@ class PlainTextField(forms.CharField):
 
     def clean(self, value: Any) -> str:
         text = str(super().clean(value))
-        refuse_control_characters(text)
+        validate_one_line(text)
         return text
 
 
 class SearchTextField(PlainTextField, ProseField):
-    """One line to search for in texts, which keep their punctuation; so does this."""
+    """One line to search for in texts; its punctuation is kept, as in the texts."""
 
 
 class CalledNumberField(forms.CharField):
-    """A whole or partial called number; separators of a pasted one are dropped."""
+    """A whole or partial called number; separators of a pasted one are removed."""
 
     def __init__(self) -> None:
         super().__init__(required=False, max_length=200, label=_("Called number"))
@@ -77,10 +77,10 @@ class CalledNumberField(forms.CharField):
 
 
 class LocalTimeField(forms.Field):
-    """`YYYY-MM-DDTHH:MM`, in the zone in force unless an offset follows, as an aware UTC datetime.
+    """`YYYY-MM-DDTHH:MM` with or without an offset, converted to an aware UTC datetime.
 
-    When clocks are put back an hour occurs twice: without an offset and with `later` the second one
-    is meant, else the first, so that a range loses no row. A time that clocks skip is refused.
+    Without an offset it is in the current time zone. Of a time that occurs twice, when clocks go
+    back, the first is taken, with `later` the second. A time that clocks skip is invalid.
     """
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
@@ -103,7 +103,7 @@ class LocalTimeField(forms.Field):
             fixed = fixed_zone(-offset if sign == "-" else offset)
         except ValueError:
             raise ValidationError(_("There is no such date or time.")) from None
-        refuse_year(naive)
+        validate_year(naive)
         if hours or text.endswith("Z"):
             return naive.replace(tzinfo=fixed).astimezone(UTC)
         zone = timezone.get_current_timezone()
@@ -113,7 +113,7 @@ class LocalTimeField(forms.Field):
         return instant
 
     def prepare_value(self, value: Any) -> Any:
-        """Return the value that the field on the page can hold: a local time without an offset."""
+        """Return the value for the widget: a local time without an offset."""
         try:
             instant = self.clean(value) if isinstance(value, str) else None
         except ValidationError:
@@ -128,16 +128,16 @@ def format_offset(moment: datetime) -> str:
 
 
 def format_local_time(instant: datetime) -> str:
-    """Format an aware time for an address: `2025-05-31T14:30+08:00` in the zone in force."""
+    """Format an aware time for a URL: `2025-05-31T14:30+08:00`, in the current time zone."""
     local = instant.astimezone(timezone.get_current_timezone())
     return local.isoformat(timespec="seconds" if local.second else "minutes")
 
 
 class CountField(forms.Field):
-    """A whole number from 1 to `most`; empty stands for `default`.
+    """A whole number from 1 to `most`; `default` if empty.
 
-    A `bound` below `most` is named in the error message, and larger values are reduced to it, so
-    that an address made under a larger bound still works.
+    Values above `bound`, which may be less than `most`, are reduced to it, so that a URL made under
+    a larger bound still works.
     """
 
     def __init__(
@@ -182,9 +182,9 @@ class SortField(forms.Field):
 
 
 class SharedFields(dict[str, forms.Field]):
-    """The fields of a form class, shared by all of its forms: none of them may be changed.
+    """Fields of a form class that its instances share and must not change.
 
-    Django copies every field and widget for each form, at half a millisecond a list.
+    Django would copy every field and widget for each form, which takes half a millisecond per list.
     """
 
     def __deepcopy__(self, _memo: object) -> dict[str, forms.Field]:
@@ -192,7 +192,7 @@ class SharedFields(dict[str, forms.Field]):
 
 
 class PageFilter(CleanedInput, forms.Form):
-    """Page number and page length of a list: parameters that have no field on the page."""
+    """Page number and page size of a list. `fieldless` parameters have no field on the page."""
 
     fieldless: ClassVar[tuple[str, ...]] = ("page", "size")
 
@@ -206,31 +206,31 @@ class PageFilter(CleanedInput, forms.Form):
 
     @property
     def size_cut_to(self) -> int | None:
-        """The bound that the size was reduced to; None where it was not."""
-        asked, size = str(self.data.get("size") or "").strip(), self.cleaned_data.get("size")
-        return size if size is not None and asked and int(asked) > size else None
+        """The bound to which the size was reduced; None if it was not."""
+        given, size = str(self.data.get("size") or "").strip(), self.cleaned_data.get("size")
+        return size if size is not None and given and int(given) > size else None
 
 
 class ShortListFilter(CleanedInput, forms.Form):
-    """A short list of our own, whole unless the reader asks for pages."""
+    """Page number and page size of a short list, which by default has one page."""
 
     page = CountField(_("Page"), default=1, most=MAX_PAGE)
     size = CountField(_("Rows per page"), default=MAX_PAGE_SIZE, most=MAX_PAGE_SIZE)
 
     def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """The rows of the page; only after `is_valid()`."""
+        """Return the rows of the page; only after `is_valid()`."""
         page, size = self.cleaned_data["page"], self.cleaned_data["size"]
         return rows[(page - 1) * size : page * size]
 
 
-def refuse_control_characters(text: str) -> None:
+def validate_one_line(text: str) -> None:
     """Raise ValidationError for text with control characters or lone surrogates."""
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
         raise ValidationError(_("Plain text on one line only."))
 
 
-def refuse_year(moment: datetime) -> None:
-    """Raise ValidationError for a year that no call can have."""
+def validate_year(moment: datetime) -> None:
+    """Raise ValidationError for a year outside `FIRST_YEAR` to `LAST_YEAR`."""
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise ValidationError(
             _("The year must be from %(first)s to %(last)s."),

@@ -22,8 +22,8 @@ VendorState = Literal["ok", "failing", "unknown"]
 
 @dataclass(frozen=True)
 class VendorHealth:
-    """Result of the last call and when it ended, duration (ms) and time of the last that the vendor
-    answered; times aware UTC."""
+    """State according to the last call, which ended at `called_at`; time and duration (`ms`) of the
+    last call that the vendor answered. Times are aware UTC."""
 
     state: VendorState
     ms: int | None
@@ -44,9 +44,9 @@ def get_vendor_health() -> VendorHealth:
 
 
 def check_readiness() -> tuple[bool, dict[str, Any]]:
-    """Tell whether this process can serve requests, and the state of each part.
+    """Return whether this process can serve requests, and the state of each part.
 
-    An unreachable vendor does not make it unready: the last good answers are served and marked.
+    It can while the vendor is unreachable: the last good answers are served, marked as such.
     """
     database, cache_state = _check_database(), _check_cache()
     health = get_vendor_health()
@@ -82,7 +82,7 @@ def _check_cache() -> str:
 
 
 def record_worker_heartbeat() -> None:
-    """Record that the worker is alive: at its start and every minute."""
+    """Record that the worker is alive."""
     HUEY.put(_HEARTBEAT_KEY, time.time())
 
 

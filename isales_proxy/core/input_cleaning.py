@@ -1,7 +1,6 @@
-"""Cleaning of typed and pasted input, before anything is validated or compared.
+"""Cleaning of input before it is validated: invisible marks, full-width digits, no-break spaces.
 
-Pasted text brings invisible marks, full-width figures and no-break spaces. Forms and the API's
-serializers clean by these mixins; passwords stay as typed.
+The mixins clean the data of forms and of the API's serializers, except passwords.
 """
 
 from __future__ import annotations
@@ -20,13 +19,11 @@ _NUMBER_SEPARATORS: Final = re.compile(r"[\s().\-\u2010-\u2015]+")
 
 
 class ProseField(forms.CharField):
-    """A text for people: its punctuation, full-width in Chinese, stays as typed."""
+    """Text for people, whose punctuation (full-width in Chinese) is kept."""
 
 
 def clean_text(text: str, *, prose: bool = False) -> str:
-    """Normalise a text to NFKC (prose to NFC) without format characters; every kind of space
-    becomes a plain one.
-    """
+    """Normalise a text to NFKC (prose to NFC), without format characters, with plain spaces."""
     if text.isascii():
         return text
     visible = "".join(each for each in text if unicodedata.category(each) != _FORMAT_CHARACTER)
@@ -35,12 +32,12 @@ def clean_text(text: str, *, prose: bool = False) -> str:
 
 
 def clean_number(text: str) -> str:
-    """Clean a phone number and drop the blanks, dots, dashes and brackets between its digits."""
+    """Clean a phone number and remove blanks, dots, dashes and brackets."""
     return _NUMBER_SEPARATORS.sub("", clean_text(text))
 
 
 class CleanedInput:
-    """Mixin of forms, before the form class: cleans the data before any field sees them."""
+    """Mixin that cleans the data of a form; named before the form class."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -50,7 +47,7 @@ class CleanedInput:
 
 
 class CleanedJson:
-    """Mixin of serializers for input: cleans texts before any field sees them."""
+    """Mixin that cleans the texts of a serializer's input."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
@@ -61,7 +58,7 @@ class CleanedJson:
 def _clean_form_data(form: Any) -> Any:
     data = form.data
     if isinstance(data, QueryDict) and all("".join(values).isascii() for _, values in data.lists()):
-        # As an address nearly always is: cleaning would change nothing.
+        # Nearly always: cleaning would change nothing.
         return data
     fields = {form.add_prefix(name): field for name, field in form.fields.items()}
     unchanged = {

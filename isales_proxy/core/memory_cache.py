@@ -1,7 +1,4 @@
-"""Django's cache in memory for values that nobody changes: kept as they are, not pickled.
-
-Only frozen records, tuples and texts belong here: every reader gets the very same object.
-"""
+"""Django's memory cache without pickling, for immutable values: all readers get the same object."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from django.core.cache.backends.locmem import LocMemCache
 class ObjectCache(LocMemCache):
     """Cache of immutable objects within one process."""
 
-    # Of Django's class, whose stubs name none of them.
+    # Attributes of Django's class that its stubs lack.
     _cache: Any
     _expire_info: dict[str, float | None]
     _lock: Lock
@@ -42,8 +39,8 @@ class ObjectCache(LocMemCache):
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         name = self.make_key(key, version)
         with self._lock:
-            ends = self._expire_info.get(name, -1.0)
-            if ends is not None and ends <= time.time():
+            expires_at = self._expire_info.get(name, -1.0)
+            if expires_at is not None and expires_at <= time.time():
                 return default
             self._cache.move_to_end(name, last=False)
             return self._cache[name]
@@ -64,15 +61,15 @@ class ObjectCache(LocMemCache):
         version: int | None = None,
     ) -> list[Any]:
         """Store the values; return the keys that failed: none."""
-        ends = self.get_backend_timeout(timeout)
-        # As Django makes a key, whose end is ours.
-        begin = self.make_key("", version)
+        expires_at = self.get_backend_timeout(timeout)
+        # `make_key` appends the key.
+        prefix = self.make_key("", version)
         with self._lock:
             for key, value in data.items():
-                name = f"{begin}{key}"
+                name = f"{prefix}{key}"
                 if name not in self._cache and len(self._cache) >= self._max_entries:
                     self._cull()
                 self._cache[name] = value
                 self._cache.move_to_end(name, last=False)
-                self._expire_info[name] = ends
+                self._expire_info[name] = expires_at
         return []

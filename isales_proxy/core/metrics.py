@@ -1,6 +1,6 @@
-"""Metrics, last state and log line of every call to the vendor.
+"""Metrics, last result and log line of every call to the vendor.
 
-No value of a field, no number and no secret is recorded; drift is named by its field only.
+No values of fields, numbers or secrets are recorded; drift is recorded by the name of the field.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _ANSWERED: Final = frozenset({"ok", "refused", "throttled"})
 
 @dataclass(frozen=True)
 class LastCall:
-    """One attempt: `at` in seconds since 1970 UTC, and its duration in `seconds`."""
+    """One attempt. `at` is when it ended, in seconds since 1970 UTC."""
 
     operation: str
     outcome: str
@@ -58,15 +58,15 @@ class LastCall:
 
     @property
     def answered(self) -> bool:
-        """Tell whether the vendor gave a valid answer, be it a refusal."""
+        """Return True if the vendor gave a valid answer, including a refusal."""
         return self.outcome in _ANSWERED
 
 
 class Observer(ClientObserver):
     """Observer of the client's transport. Thread-safe.
 
-    `clock_offset` is how far the vendor's clock was after ours in its last good answer, to half a
-    second and the way of the answer; None while no answer said.
+    `clock_offset` is how far the vendor's clock was ahead of ours in its last good answer, give or
+    take half a second and the latency; None before the first answer with a date.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class Observer(ClientObserver):
         self._drift_logged_at: dict[tuple[str, str, str], float] = {}
 
     def called(self, attempt: Attempt) -> None:
-        """Count and log one attempt, and keep it as the last one."""
+        """Count and log one attempt, and store it as the last one."""
         CALLS.labels(attempt.operation, attempt.outcome).inc()
         SECONDS.labels(attempt.operation).observe(attempt.seconds)
         last = LastCall(attempt.operation, attempt.outcome, time.time(), attempt.seconds)
@@ -95,9 +95,9 @@ class Observer(ClientObserver):
         )
 
     def answered(self, operation: str, *, date: datetime | None, shape: str) -> None:  # noqa: ARG002
-        """Compare the clocks. Only the API doctor needs the envelope."""
+        """Compare the clocks; the envelope is for the API doctor."""
         if date is not None:
-            # Cut to the second.
+            # `Date` is cut to the second.
             self.clock_offset = date + _HALF_SECOND - datetime.now(UTC)
 
     def drift(self, operation: str, field: str, kind: str) -> None:
@@ -112,6 +112,6 @@ class Observer(ClientObserver):
         log.info("vendor_drift", operation=operation, field=field, kind=kind)
 
     def breaker(self, operation: str, state: str) -> None:
-        """Record the state of the circuit; half open counts as closed."""
+        """Record the state of the circuit breaker; half open counts as closed."""
         CIRCUIT.labels(operation).set(1 if state == "open" else 0)
         log.warning("vendor_circuit", operation=operation, state=state)

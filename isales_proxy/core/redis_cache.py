@@ -1,7 +1,7 @@
-"""Django's Redis cache whose failures cost speed, never an answer.
+"""Django's Redis cache without errors, since cached values can be computed again.
 
-Cached values can be computed again. A failing read is a miss, a failing write is dropped, and a
-value pickled by an older release in another shape is a miss too. `/readyz` reports the state.
+A failing read is a miss, a failing write is dropped, and a value that this release cannot unpickle
+is a miss. `/readyz` reports the state of the cache.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ T = TypeVar("T")
 _GLOB: Final = re.compile(r"[*?\[\]\\^]")
 
 
-def _forgiving(method: Callable[P, T], otherwise: Callable[..., T]) -> Callable[P, T]:
-    """Return the method; where it fails, `otherwise` answers the same call."""
+def _or_else(method: Callable[P, T], fallback: Callable[..., T]) -> Callable[P, T]:
+    """Return the method with a fallback, which is called with the same arguments if it fails."""
 
     @wraps(method)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return method(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - a lost connection, a full memory, an unreadable value
-            # The type only: keys and values may hold personal data.
+            # Only the class: keys and values may hold personal data.
             log.warning("cache_failed", error=type(error).__name__)
-            return otherwise(*args, **kwargs)
+            return fallback(*args, **kwargs)
 
     return call
 
@@ -47,13 +47,13 @@ def _delete_prefix(cache: RedisCache, prefix: str) -> None:
 class ForgivingRedisCache(RedisCache):
     """Redis cache without errors. Without Redis `add` returns True: every lock is granted."""
 
-    get = _forgiving(RedisCache.get, lambda _cache, _key, default=None, *_args, **_options: default)
-    get_many = _forgiving(RedisCache.get_many, lambda *_args, **_options: {})
-    has_key = _forgiving(RedisCache.has_key, lambda *_args, **_options: False)
-    add = _forgiving(RedisCache.add, lambda *_args, **_options: True)
-    set = _forgiving(RedisCache.set, lambda *_args, **_options: None)
+    get = _or_else(RedisCache.get, lambda _cache, _key, default=None, *_args, **_options: default)
+    get_many = _or_else(RedisCache.get_many, lambda *_args, **_options: {})
+    has_key = _or_else(RedisCache.has_key, lambda *_args, **_options: False)
+    add = _or_else(RedisCache.add, lambda *_args, **_options: True)
+    set = _or_else(RedisCache.set, lambda *_args, **_options: None)
     # The keys that were not stored.
-    set_many = _forgiving(RedisCache.set_many, lambda _cache, data, *_args, **_options: list(data))
-    delete = _forgiving(RedisCache.delete, lambda *_args, **_options: False)
-    delete_many = _forgiving(RedisCache.delete_many, lambda *_args, **_options: None)
-    delete_prefix = _forgiving(_delete_prefix, lambda *_args: None)
+    set_many = _or_else(RedisCache.set_many, lambda _cache, data, *_args, **_options: list(data))
+    delete = _or_else(RedisCache.delete, lambda *_args, **_options: False)
+    delete_many = _or_else(RedisCache.delete_many, lambda *_args, **_options: None)
+    delete_prefix = _or_else(_delete_prefix, lambda *_args: None)

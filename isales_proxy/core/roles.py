@@ -1,4 +1,4 @@
-"""The roles of people: here, since settings name them and are read before any model."""
+"""The roles of people. Not among the models, since the settings are read before these."""
 
 from __future__ import annotations
 

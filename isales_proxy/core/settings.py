@@ -20,7 +20,7 @@ from isales_proxy.core.checks import Grant, VdnSeed
 Source = Literal["default", "environment", ".env", "file"]
 
 # An hour: a longer grace would hide every late call of a day.
-MOST_LATE_GRACE: Final = 3600
+MAX_LATE_GRACE_S: Final = 3600
 
 _SECONDS: Final = validate.Range(min=0.05, max=300)
 _DAYS: Final = validate.Range(min=1, max=3650)
@@ -35,10 +35,11 @@ def variable(
     parse: Callable[[str], Any] | None = None,
     secret: bool = False,
 ) -> Any:
-    """Declare a field that is read from the environment, with its default and its check.
+    """Declare a field that is read from a variable of the environment.
 
-    The variable has the `name`, else that of the field in capitals after the prefix of its group.
-    `parse` makes the value from a text, of which `default` is one then. A `secret` has no repr.
+    The variable is called `name`, or the prefix of its group and the field's name in capitals.
+    `parse` converts the text of the variable, and then also `default`. A `secret` is not in the
+    repr.
     """
     return field(
         default=parse(default) if parse else default,
@@ -61,7 +62,7 @@ class ISalesSettings:
     token_url: str = variable("", checks.web_address)
     token: str = variable("", secret=True)
     obs_auth_header: str = variable("Authorization")
-    # The vendor's page leaves the format of the three times of a write-back open.
+    # Format of the three times of a write-back, which the vendor's page does not specify.
     time_format: str = variable("%Y-%m-%d %H:%M:%S", checks.time_format)
     time_format_zone: str = variable("UTC", validate.OneOf(("UTC", "VDN")))
     cc_id: int = variable(1, validate.Range(min=1, max=65535))
@@ -73,7 +74,7 @@ class ISalesSettings:
     call_data_timeout: float = variable(60.0, _SECONDS)
     page_cache_seconds: float = variable(3.0, validate.Range(min=0, max=3600))
     max_page_size: int = variable(100, validate.Range(min=1, max=1000))
-    # Of the list of one VDN, by people and the mirror together; the mirror waits.
+    # Calls for the list of one VDN, by people and the mirror together; the mirror waits for people.
     calls_per_minute: int = variable(60, validate.Range(min=1, max=6000))
 
     @property
@@ -91,18 +92,18 @@ class ISalesSettings:
 
     @property
     def longest_call(self) -> float:
-        """Longest duration of a call in seconds: that of call data, which has the most time."""
+        """Longest duration of a call in seconds."""
         return max(self.deadline, self.call_data_timeout)
 
     @property
     def demo(self) -> bool:
-        """Tell whether the simulator stands in for CC-iSales."""
+        """Return True if the simulator is used instead of CC-iSales."""
         return not self.base_url
 
 
 @dataclass(frozen=True)
 class RetentionSettings:
-    """Retention of personal data in days, and hours after which a write-back is given up."""
+    """Retention of personal data in days, and hours until a write-back is given up."""
 
     call_data_days: int = variable(30, _DAYS, name="CALL_DATA_RETENTION_DAYS")
     write_back_days: int = variable(180, _DAYS, name="WRITE_BACK_RETENTION_DAYS")
@@ -116,8 +117,8 @@ class RetentionSettings:
 
 @dataclass(frozen=True)
 class PrivacySettings:
-    """Roles that see called numbers in full, and daily limits of the others: numbers revealed, and
-    different numbers searched."""
+    """Roles that see called numbers, and daily limits for the others: numbers revealed, different
+    numbers searched."""
 
     numbers_visible_to: frozenset[str] = variable("supervisor, admin", parse=checks.parse_roles)
     reveals_per_day: int = variable(30, _PER_DAY)
@@ -126,7 +127,7 @@ class PrivacySettings:
 
 @dataclass(frozen=True)
 class SingleSignOn:
-    """An OpenID Connect provider, of `OIDC_<FIELD>`. `only`: passwords are for superusers alone."""
+    """An OpenID Connect provider: `OIDC_<FIELD>`. `only`: only superusers may use passwords."""
 
     issuer: str = variable("", parse=checks.parse_issuer)
     client_id: str = variable("")
@@ -140,8 +141,8 @@ class SingleSignOn:
 
 @dataclass(frozen=True)
 class SignIn:
-    """Log-in and sessions: roles that need a second factor, minutes without a request and hours
-    after which a session ends, and the provider of single sign-on."""
+    """Log-in and sessions: roles that need a second factor, limits of a session (minutes without a
+    request, hours altogether), and the provider of single sign-on."""
 
     second_factor_for: frozenset[str] = variable("", parse=checks.parse_roles)
     idle_minutes: int = variable(
@@ -162,7 +163,7 @@ class Variable:
     secret: bool
 
 
-TRIALS: Final[dict[str, Callable[[str], object]]] = {
+CLIENT_CHECKS: Final[dict[str, Callable[[str], object]]] = {
     "access_key": lambda text: Credentials(text, "-"),
     "secret_key": lambda text: Credentials("-", text),
     "base_url": lambda text: TransportConfig(base_url=text, credentials=Credentials("-", "-")),
@@ -172,19 +173,19 @@ TRIALS: Final[dict[str, Callable[[str], object]]] = {
     "token": lambda text: ObsConfig(token=text),
     "obs_auth_header": lambda text: ObsConfig(header=text),
 }
-"""Setting of CC-iSales → the client's own check of it. Raises ValueError, without the value."""
+"""Setting of CC-iSales → function that raises ValueError, without the value, for an invalid one."""
 
 
 def find_problems(found: ISalesSettings) -> list[str]:
-    """List what the client would refuse at its first call: a line a variable, without values.
+    """Describe the variables that the client would refuse at its first call, without values.
 
-    Sends nothing. Variables that are not set are no problem here.
+    Nothing is sent. Variables that are not set are ignored.
     """
     problems = []
-    for name, trial in TRIALS.items():
+    for name, check in CLIENT_CHECKS.items():
         try:
             if value := getattr(found, name):
-                trial(value)
+                check(value)
         except ValueError as error:
             problems.append(f"ISALES_{name.upper()}: {error}")
     return problems

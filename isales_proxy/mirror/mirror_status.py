@@ -17,7 +17,7 @@ from isales_proxy.access import Permission, Scope
 from isales_proxy.audit import services as audit
 from isales_proxy.mirror.missing_rows import confirm_unconfirmed
 from isales_proxy.models import AuditAction, MirrorLeaf, MirrorState
-from isales_proxy.vendor.call_budget import SPAN, CallCount, count_calls, get_calls_per_minute
+from isales_proxy.vendor.call_budget import WINDOW, CallCount, count_calls, get_calls_per_minute
 
 _LAST_READING: Final = "mirror-last-reading"
 _LAST_READING_SECONDS: Final = 15
@@ -68,7 +68,7 @@ class MirrorStatus:
     @property
     def calls_a_minute(self) -> float:
         """Calls per minute, by people and by the mirror."""
-        return (self.calls.by_people + self.calls.by_mirror) * 60 / SPAN.total_seconds()
+        return (self.calls.by_people + self.calls.by_mirror) * 60 / WINDOW.total_seconds()
 
     @property
     def budget(self) -> int:

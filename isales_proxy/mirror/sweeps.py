@@ -41,7 +41,7 @@ from isales_proxy.mirror.row_keys import compute_fingerprint, shorten_key
 from isales_proxy.models import Vdn
 from isales_proxy.models.mirror import LeafKind, MirrorLeaf, MirrorRow, MirrorState
 from isales_proxy.vendor import gateway
-from isales_proxy.vendor.call_budget import MirrorBudget
+from isales_proxy.vendor.call_budget import MirrorBudget, get_calls_per_minute
 
 log = structlog.get_logger("isales")
 
@@ -231,7 +231,7 @@ class Sweeper:
 
     def _get_calls_per_minute(self) -> float:
         """Return the calls that the budget allows, or fewer if vendor or machine are slower."""
-        allowed = float(self._budget.per_minute)
+        allowed = float(get_calls_per_minute())
         return min(allowed, 60 / self._seconds_per_call) if self._seconds_per_call > 0 else allowed
 
     def _read(self, leaf: MirrorLeaf) -> None:

@@ -14,7 +14,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from isales_proxy.core import encryption
-from isales_proxy.core.settings import MOST_LATE_GRACE
+from isales_proxy.core.settings import MAX_LATE_GRACE_S
 
 
 def validate_time_zone(name: str) -> None:
@@ -60,7 +60,7 @@ class Vdn(models.Model):
         _("overdue after (seconds)"),
         null=True,
         blank=True,
-        validators=[MaxValueValidator(MOST_LATE_GRACE)],
+        validators=[MaxValueValidator(MAX_LATE_GRACE_S)],
         help_text=_(
             "How long after its due time an uncalled reservation becomes overdue. Leave empty "
             "to use LATE_GRACE_SECONDS of the environment."

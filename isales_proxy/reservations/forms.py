@@ -28,7 +28,7 @@ from isales_proxy.core.form_fields import (
     SharedFields,
     SortField,
     format_local_time,
-    refuse_control_characters,
+    validate_one_line,
 )
 from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.models import CodeCategory, MirrorVersion
@@ -110,7 +110,7 @@ class AgentsField(forms.Field):
         texts = tuple(split_agents(value or ()))
         refuse_too_many(texts)
         for text in texts:
-            refuse_control_characters(text)
+            validate_one_line(text)
         return texts
 
 

@@ -1,9 +1,9 @@
-"""One budget of calls to the list of a VDN, shared by all processes: people go first, and the
-mirror takes what they leave.
+"""Budget of calls to the list of a VDN, shared by all processes.
 
-It is a token bucket: a minute adds what it allows, up to that of ten minutes, so that a round over
-everything need not wait where there was quiet before, and what is near is read after it all the
-same. Calls are counted in the database, a row a minute.
+People are never delayed; the mirror uses what they leave.
+
+It is a token bucket that holds the calls of up to ten minutes. Calls are counted in the database,
+one row per minute.
 """
 
 from __future__ import annotations
@@ -24,29 +24,33 @@ from django.utils import timezone
 from isales_proxy.core.database import optional_write
 from isales_proxy.models import VendorCalls
 
-SPAN: Final = timedelta(minutes=10)
+WINDOW: Final = timedelta(minutes=10)
 _MINUTE: Final = timedelta(minutes=1)
-_KEPT: Final = timedelta(hours=1)
-_COUNTED_AGAIN: Final = 5.0  # seconds
-_WAIT: Final = 1.0  # seconds
-_DEMO: Final = 600  # calls a minute; a simulator can bear more than a vendor
+_RETENTION: Final = timedelta(hours=1)
+_STORE_INTERVAL_S: Final = 5.0
+_POLL_S: Final = 1.0
+_DEMO_CALLS_PER_MINUTE: Final = 600
 
 
 _lock = threading.Lock()
+# Calls by people, by VDN, that are not stored yet, and when the first of them was counted.
 _people: Counter[int] = Counter()
-# When the first of them was counted.
 _counting_since: float | None = None
 
 
 def get_calls_per_minute() -> int:
-    """Return the calls that the budget of a VDN allows a minute."""
+    """Return the calls per minute that the budget of a VDN allows."""
     found = settings.ISALES
-    return max(found.calls_per_minute, _DEMO) if found.demo else found.calls_per_minute
+    return (
+        max(found.calls_per_minute, _DEMO_CALLS_PER_MINUTE)
+        if found.demo
+        else found.calls_per_minute
+    )
 
 
 @dataclass(frozen=True)
 class CallCount:
-    """Calls within `SPAN`, by people and by the mirror, and how many may be made now."""
+    """Calls within `WINDOW` by people and by the mirror, and how many are `free` now."""
 
     by_people: int = 0
     by_mirror: int = 0
@@ -54,18 +58,18 @@ class CallCount:
 
 
 def count_calls(vdn_id: int, now: datetime) -> CallCount:
-    """Count the calls of the last ten minutes."""
-    found = VendorCalls.objects.filter(vdn_id=vdn_id, minute__gt=now - SPAN, minute__lte=now)
+    """Count the calls within `WINDOW`."""
+    found = VendorCalls.objects.filter(vdn_id=vdn_id, minute__gt=now - WINDOW, minute__lte=now)
     sums = found.aggregate(people=Sum("by_people"), mirror=Sum("by_mirror"))
     return CallCount(sums["people"] or 0, sums["mirror"] or 0, count_free(vdn_id, now))
 
 
 def count_free(vdn_id: int, now: datetime) -> int:
-    """Count the calls that may be made now; less than 0, by those of a minute at most, where people
-    have made more."""
+    """Return how many calls may be made now: negative, by up to those of a minute, when people have
+    exceeded the budget."""
     per_minute = get_calls_per_minute()
-    most = free = float(per_minute * (SPAN // _MINUTE))
-    since = now - _KEPT
+    most = free = float(per_minute * (WINDOW // _MINUTE))
+    since = now - _RETENTION
     rows = VendorCalls.objects.filter(vdn_id=vdn_id, minute__gt=since, minute__lte=now)
     for minute, *calls in rows.order_by("minute").values_list("minute", "by_people", "by_mirror"):
         free = min(most, free + per_minute * ((minute - since) / _MINUTE)) - sum(calls)
@@ -74,7 +78,7 @@ def count_free(vdn_id: int, now: datetime) -> int:
 
 
 def record_person_call(vdn_id: int) -> None:
-    """Count a call that somebody waits for, in this process; `store_person_calls` stores it."""
+    """Count a call by a person in this process, to be stored by `store_person_calls`."""
     global _counting_since
     with _lock:
         _people[vdn_id] += 1
@@ -83,9 +87,9 @@ def record_person_call(vdn_id: int) -> None:
 
 
 def store_person_calls(now: datetime | None = None) -> None:
-    """Store the calls counted here, seconds after the first; a busy database is no error."""
+    """Store the counted calls some seconds after the first; database errors are ignored."""
     with _lock:
-        if _counting_since is None or time.monotonic() - _counting_since < _COUNTED_AGAIN:
+        if _counting_since is None or time.monotonic() - _counting_since < _STORE_INTERVAL_S:
             return
         counted = dict(_people)
         _clear()
@@ -95,7 +99,7 @@ def store_person_calls(now: datetime | None = None) -> None:
 
 
 def clear_memory() -> None:
-    """Forget the calls that are not stored yet."""
+    """Drop the calls that are not stored yet."""
     with _lock:
         _clear()
 
@@ -110,16 +114,16 @@ def _add(vdn_id: int, now: datetime, *, people: int = 0, mirror: int = 0) -> Non
     minute = now.replace(second=0, microsecond=0)
     found = VendorCalls.objects.filter(vdn_id=vdn_id, minute=minute)
     if not found.update(by_people=F("by_people") + people, by_mirror=F("by_mirror") + mirror):
-        # Of two who find none, the second adds to what the first has made.
-        made = VendorCalls(vdn_id=vdn_id, minute=minute)
-        VendorCalls.objects.bulk_create([made], ignore_conflicts=True)
+        # Another process may create the row at the same time; both then update it.
+        row = VendorCalls(vdn_id=vdn_id, minute=minute)
+        VendorCalls.objects.bulk_create([row], ignore_conflicts=True)
         found.update(by_people=F("by_people") + people, by_mirror=F("by_mirror") + mirror)
 
 
 class MirrorBudget:
     """The mirror's share of one VDN's budget, in the process that leads.
 
-    `wait` pauses for seconds and tells whether the end was asked for.
+    `wait` pauses for seconds and returns True when a stop is requested.
     """
 
     def __init__(
@@ -134,39 +138,34 @@ class MirrorBudget:
         self._clock, self._monotonic, self._wait = clock, monotonic, wait
         self._counted_at: float | None = None
         self._free = 0
-        self._own = 0
-
-    @property
-    def per_minute(self) -> int:
-        """Calls that the budget allows a minute."""
-        return get_calls_per_minute()
+        self._unstored = 0
 
     def take(self) -> bool:
-        """Wait until a call may be made, and count it; False when the end was asked for."""
+        """Wait until a call may be made, and count it; return False when a stop is requested."""
         while not self._is_free():
-            if self._wait(_WAIT):
+            if self._wait(_POLL_S):
                 return False
-        self._own += 1
+        self._unstored += 1
         return True
 
     def _is_free(self) -> bool:
         now = self._monotonic()
-        if self._counted_at is None or not 0 <= now - self._counted_at < _COUNTED_AGAIN:
+        if self._counted_at is None or not 0 <= now - self._counted_at < _STORE_INTERVAL_S:
             self.flush()
             self._free = count_free(self._vdn_id, self._clock())
             self._counted_at = now
-        return self._own < self._free
+        return self._unstored < self._free
 
     def flush(self) -> None:
-        """Store the calls counted here, and delete old counts."""
-        if not self._own:
+        """Store the counted calls, and delete old counts."""
+        if not self._unstored:
             return
-        now, own = self._clock(), self._own
+        now, unstored = self._clock(), self._unstored
 
         def write() -> None:
-            _add(self._vdn_id, now, mirror=own)
-            VendorCalls.objects.filter(vdn_id=self._vdn_id, minute__lt=now - _KEPT).delete()
+            _add(self._vdn_id, now, mirror=unstored)
+            VendorCalls.objects.filter(vdn_id=self._vdn_id, minute__lt=now - _RETENTION).delete()
 
         if optional_write(write, "calls_not_counted", vdn=self._vdn_id):
-            self._free -= own
-            self._own = 0
+            self._free -= unstored
+            self._unstored = 0

@@ -1,4 +1,4 @@
-"""Clients of the vendor, made of the settings and a VDN's own keys. Only services use them."""
+"""Clients of the vendor, created from the settings and a VDN's own keys. Only for services."""
 
 from __future__ import annotations
 
@@ -42,45 +42,47 @@ class _CachedClient:
 
 
 _lock = threading.Lock()
-# By VDN; None is for all that never had keys of their own.
+# By VDN; None: shared by all VDNs that never had keys of their own.
 _clients: dict[int | None, _CachedClient] = {}
 _simulator: Simulator | None = None
-# Whether the database is known to be used with a real CC-iSales, which never changes back.
+# True once the database is known to be used with a real CC-iSales, which is irreversible.
 _in_real_use = False
 
 
 def get_client(vdn: Vdn) -> Client:
     """Return the client for a VDN, shared by all threads, with the VDN's own keys if it has any.
 
-    Raises KeysUnreadable when those were encrypted with another `SECRET_KEY`, and SimulatorRefused
+    Raises KeysUnreadable if those were encrypted under another `SECRET_KEY`, and SimulatorRefused
     for the simulator on a database of a real CC-iSales.
     """
     ensure_allowed()
     key = vdn.pk if vdn.keys_version else None
     with _lock:
-        made = _clients.get(key)
-        if made is None or made.version != vdn.keys_version:
-            if made is not None:
-                made.client.close()
+        cached = _clients.get(key)
+        if cached is None or cached.version != vdn.keys_version:
+            if cached is not None:
+                cached.client.close()
             observer = Observer()
-            made = _CachedClient(_new(vdn, observer), vdn.keys_version, observer)
-            _clients[key] = made
-        return made.client
+            cached = _CachedClient(_create_client(vdn, observer), vdn.keys_version, observer)
+            _clients[key] = cached
+        return cached.client
 
 
 def get_clock_offset(vdn: Vdn) -> timedelta | None:
-    """Return how far the vendor's clock is after ours, by its last answer to this process."""
+    """Return how far the vendor's clock is ahead of ours by its last answer to this process."""
     with _lock:
-        made = _clients.get(vdn.pk if vdn.keys_version else None)
-    return made.observer.clock_offset if made is not None else None
+        cached = _clients.get(vdn.pk if vdn.keys_version else None)
+    return cached.observer.clock_offset if cached is not None else None
 
 
 def create_diagnostic_client(vdn: Vdn, observer: ClientObserver) -> Client:
-    """Create a client like that of the VDN for one check: its circuits are closed, its calls are
-    reported to `observer`, none is repeated, and the caller closes it. Raises like `get_client`."""
+    """Create a client of the VDN for one check, without retries and with its own circuit breakers.
+
+    It reports to `observer`; the caller closes it. Raises like `get_client`.
+    """
     ensure_allowed()
     with _lock:
-        return _new(vdn, observer, repeating=False)
+        return _create_client(vdn, observer, retries=False)
 
 
 def close() -> None:
@@ -88,8 +90,8 @@ def close() -> None:
     global _simulator, _in_real_use
     _in_real_use = False
     with _lock:
-        for made in _clients.values():
-            made.client.close()
+        for cached in _clients.values():
+            cached.client.close()
         _clients.clear()
         if _simulator is not None:
             _simulator.stop()
@@ -97,10 +99,10 @@ def close() -> None:
 
 
 def ensure_allowed() -> None:
-    """Record the vendor that this database is used with. A demo checks each time, since the
-    database may become a real one at any time.
+    """Record which vendor this database is used with; see `vendor_use.check`.
 
-    Raises SimulatorRefused and django.db.Error; see `vendor_use.check`.
+    Demo mode checks each time, since another process may use the database with a real CC-iSales.
+    Raises SimulatorRefused and django.db.Error.
     """
     global _in_real_use
     if settings.ISALES.demo:
@@ -110,10 +112,10 @@ def ensure_allowed() -> None:
         _in_real_use = True
 
 
-def _new(vdn: Vdn, observer: ClientObserver, *, repeating: bool = True) -> Client:
+def _create_client(vdn: Vdn, observer: ClientObserver, *, retries: bool = True) -> Client:
     # The observer logs every attempt; stamina would log it a second time.
     stamina.instrumentation.set_on_retry_hooks(())
-    found = _in_demo(settings.ISALES) if settings.ISALES.demo else settings.ISALES
+    found = _use_simulator(settings.ISALES) if settings.ISALES.demo else settings.ISALES
     own = VdnCredentials.objects.filter(vdn=vdn).first() if vdn.keys_version else None
     if own is not None:
         found = _with_own_keys(found, own)
@@ -127,7 +129,7 @@ def _new(vdn: Vdn, observer: ClientObserver, *, repeating: bool = True) -> Clien
         slow_timeout=found.call_data_timeout,
         obs=found.obs,
     )
-    if not repeating:
+    if not retries:
         config = replace(config, attempts=1)
     return Client(config, observer=observer, store=DatabaseTokenStore(found))
 
@@ -140,8 +142,8 @@ def _with_own_keys(found: ISalesSettings, own: VdnCredentials) -> ISalesSettings
     return replace(found, **keys)
 
 
-def _in_demo(found: ISalesSettings) -> ISalesSettings:
-    """Return the settings with the simulator in the vendor's place."""
+def _use_simulator(found: ISalesSettings) -> ISalesSettings:
+    """Return the settings with address and keys of the simulator."""
     return replace(
         found,
         base_url=_simulator_address(found),
@@ -157,7 +159,7 @@ def _in_demo(found: ISalesSettings) -> ISalesSettings:
 
 
 def _simulator_address(found: ISalesSettings) -> str:
-    """Return the address of the simulator: of `make run`, else one embedded in this process."""
+    """Return the address of the simulator of `make run`, or of one embedded in this process."""
     global _simulator
     if settings.SIMULATOR_URL:
         return str(settings.SIMULATOR_URL)

@@ -1,4 +1,4 @@
-"""Keys of a VDN of its own: stored encrypted, removed, never shown again."""
+"""A VDN's own keys: stored encrypted and never shown again."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from django.db import models, transaction
 from django.utils.translation import gettext as _
 
 from isales_proxy.audit import services as audit
-from isales_proxy.core.settings import TRIALS
+from isales_proxy.core.settings import CLIENT_CHECKS
 from isales_proxy.models import AuditAction, User, Vdn, VdnCredentials
 
-# Keys that are usable together only.
+# Keys that are used together.
 PAIRS: Final = (("access_key", "secret_key"), ("app_key", "app_secret"))
 
 
 def list_own_keys(vdn: Vdn) -> frozenset[str]:
-    """Return the names of the keys that this VDN has of its own."""
+    """Return the names of this VDN's own keys."""
     row = VdnCredentials.objects.filter(vdn=vdn).first()
     return frozenset(row.names if row else ())
 
 
 def validate_key(name: str, value: str) -> None:
-    """Check that the client can use a key. Raises ValidationError, without the value."""
+    """Raise ValidationError, without the value, for a key that the client cannot use."""
     try:
-        if trial := TRIALS.get(name):
-            trial(value)
+        if check := CLIENT_CHECKS.get(name):
+            check(value)
         elif not value.isprintable():
             raise ValueError
     except ValueError:
@@ -37,7 +37,7 @@ def validate_key(name: str, value: str) -> None:
 
 
 def change_keys(*, vdn: Vdn, by: User, put: Mapping[str, str], take: frozenset[str]) -> None:
-    """Store the keys of `put` encrypted and remove those of `take`, for every process at once.
+    """Store the keys in `put`, encrypted, and remove those in `take`; audited.
 
     Raises ValidationError when half of a pair would be left.
     """

@@ -1,4 +1,4 @@
-"""Format of the times in a write-back, which the vendor's page leaves open."""
+"""Format of the times in a write-back, which the vendor's page does not specify."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def format_time(moment: datetime | None, vdn: Vdn) -> str:
 
 
 def is_ambiguous(instant: datetime | None, vdn: Vdn) -> bool:
-    """Tell whether the text of this time fits a second one, since the VDN's clocks go back."""
+    """Return True if the formatted time occurs twice, since the VDN's clocks go back."""
     found = settings.ISALES
     if instant is None or found.time_format_zone != "VDN" or "%z" in found.time_format:
         return False
@@ -34,7 +34,7 @@ def is_ambiguous(instant: datetime | None, vdn: Vdn) -> bool:
 
 
 def parse_time(text: str, vdn: Vdn) -> datetime | None:
-    """Parse such a text to an aware time; None for a text of another format."""
+    """Parse a formatted time to an aware one; None if it has another format."""
     found = settings.ISALES
     try:
         if found.time_format in {"milliseconds", "seconds"}:

@@ -1,8 +1,8 @@
-"""Vendor that this database is used with: after the real CC-iSales, never the simulator again.
+"""Vendor that this database is used with: after a real CC-iSales never the simulator.
 
-A worker or a command without `ISALES_BASE_URL` would otherwise mark real write-backs delivered that
-only the simulator has seen, and replace the code table. The other way round, write-backs of a demo
-must not reach the real CC-iSales: the first real use cancels those that wait.
+A worker or command without `ISALES_BASE_URL` would otherwise deliver real write-backs to the
+simulator and replace the code table. Conversely, write-backs of a demo must not reach the real
+CC-iSales: its first use cancels those that are waiting.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class SimulatorRefused(ISalesError):
 
 
 def check() -> None:
-    """Record the vendor that the database is used with, before that vendor is called.
+    """Record which vendor the database is used with, before it is called.
 
     Raises SimulatorRefused for the simulator on a database of a real CC-iSales, and
     django.db.Error.
@@ -53,9 +53,9 @@ def check() -> None:
 
 
 def refuses_simulator() -> bool:
-    """Tell whether the simulator is configured on a database of a real CC-iSales.
+    """Return True if the simulator is configured for a database of a real CC-iSales.
 
-    Writes nothing. False for a database without tables or out of reach.
+    Writes nothing. False if the database is unreachable or has no tables.
     """
     if not settings.ISALES.demo:
         return False
@@ -65,15 +65,15 @@ def refuses_simulator() -> bool:
         return False
 
 
-def see_configured() -> None:
-    """Raise CommandError for a command without the configuration of the server: it would encrypt
-    with another key than the server decrypts with."""
+def require_configured() -> None:
+    """Raise CommandError in a command that lacks the configuration of the server, such as the key
+    for encryption."""
     if refuses_simulator():
         raise CommandError(REASON)
 
 
 def is_from_demo(created_at: datetime) -> bool:
-    """Tell whether a write-back of this time (aware) was meant for the simulator only."""
+    """Return True if a write-back of this time (aware) was created for the simulator."""
     return VendorUse.objects.filter(
         simulated_since__lte=created_at, real_since__gt=created_at
     ).exists()

@@ -27,7 +27,7 @@ from isales_proxy.core.form_fields import (
     PageFilter,
     PlainTextField,
     format_offset,
-    refuse_year,
+    validate_year,
 )
 from isales_proxy.core.input_cleaning import CleanedInput
 from isales_proxy.models import WriteBackState
@@ -106,7 +106,7 @@ class OffsetTimeField(forms.Field):
             raise ValidationError(
                 _("Add the offset from UTC, for example 2025-05-31T14:30:00+08:00.")
             )
-        refuse_year(instant)
+        validate_year(instant)
         return instant.astimezone(UTC)
 
 

@@ -209,7 +209,7 @@ def test_wait_for_another_thread_ends_with_the_time_of_the_call() -> None:
         return Token("new", NOW, LATER)
 
     tokens = source(obtain)
-    thread = threading.Thread(target=tokens.token, args=(lambda: 10.0,))
+    thread = threading.Thread(target=tokens.get_token, args=(lambda: 10.0,))
     thread.start()
     assert asking.wait(10)
     with pytest.raises(TimedOut) as caught:

@@ -38,7 +38,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Create or update the person, or say in one message why not."""
-        vendor_use.see_configured()
+        vendor_use.require_configured()
         variable: str = options["password_env"]
         password = os.environ.get(variable, "") if variable else ""
         if variable and not password:

@@ -21,6 +21,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print what was deleted."""
-        vendor_use.see_configured()
+        vendor_use.require_configured()
         for name, deleted in retention.apply_retention(timezone.now()).items():
             self.stdout.write(f"{name}: {deleted}")

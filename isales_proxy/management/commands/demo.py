@@ -46,7 +46,7 @@ class Command(BaseCommand):
             if closed:
                 self.stdout.write(f"Locked, since their password is known: {', '.join(closed)}")
             return
-        vendor_use.see_configured()
+        vendor_use.require_configured()
         vdns = tuple(Vdn.objects.enabled().values_list("pk", flat=True))
         if not vdns:
             raise CommandError("There is no enabled VDN; run `migrate`, or set ISALES_VDNS.")

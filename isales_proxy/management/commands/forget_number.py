@@ -43,7 +43,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print one line with what was removed."""
-        vendor_use.see_configured()
+        vendor_use.require_configured()
         reads_number = options["number"] == "-"
         if reads_number and not options["yes"] and not sys.stdin.isatty():
             raise CommandError("A number from standard input needs --yes.")

@@ -17,6 +17,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print how many were parsed and how many became unknown."""
-        vendor_use.see_configured()
+        vendor_use.require_configured()
         self.stdout.write(f"Read after all: {storage.recover()}")
         self.stdout.write(f"Unknown from now on: {storage.settle_lost()}")

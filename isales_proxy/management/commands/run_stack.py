@@ -95,7 +95,7 @@ class Command(BaseCommand):
         self._production: bool = options["production"]
         bind = _get_bind_address(options)
         _ensure_free(bind, production=self._production)
-        vendor_use.see_configured()
+        vendor_use.require_configured()
         connection.close()
         variables = _build_environment(bind, production=self._production)
         grace_s = _grace_s(production=self._production) + _EXIT_S
@@ -156,7 +156,7 @@ class Command(BaseCommand):
             migrate = _manage("migrate", "--noinput", "--verbosity=0")
             supervisor.run("The migration", migrate, quiet=True)
             return supervisor.run("The demo", _manage("demo"))
-        if fault := database.find_fault():
+        if fault := database.describe_fault():
             raise CommandError(fault)
         connection.close()
         if settings.ISALES.demo:

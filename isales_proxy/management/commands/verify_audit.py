@@ -28,7 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Print what was found."""
-        vendor_use.see_configured()
+        vendor_use.require_configured()
         found = retention.verify_and_store(anchor=options["anchor"])
         if found.first_at and found.last_at:
             self.stdout.write(
