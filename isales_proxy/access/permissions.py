@@ -1,4 +1,4 @@
-"""Permissions and the one table of what each role may do in a VDN. Anything else is refused."""
+"""Permissions, and the table of those that each role has in a VDN."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from isales_proxy.models import Role
 
 @unique
 class Permission(StrEnum):
-    """One thing that a person may do in a VDN. Templates and documents use the values."""
+    """Something that a person may do in a VDN. Templates and documents use the values."""
 
     SEE_RESERVATIONS = "see_reservations"
     SEE_ALL_AGENTS = "see_all_agents"
@@ -65,8 +65,8 @@ ROLE_PERMISSIONS: Final[Mapping[str, frozenset[Permission]]] = MappingProxyType(
         },
     }
 )
-"""Role → permissions. SEE_NUMBERS, and SEE_RAW_ANSWERS (such answers cannot be masked), hold only
-while NUMBERS_VISIBLE_TO names the role; REVEAL_NUMBERS holds only while it does not."""
+"""Role → permissions. A role has SEE_NUMBERS, and SEE_RAW_ANSWERS (raw answers cannot be masked),
+only if NUMBERS_VISIBLE_TO names it, and REVEAL_NUMBERS only if it does not."""
 
 ONLY_WITH_NUMBERS: Final = frozenset({Permission.SEE_NUMBERS, Permission.SEE_RAW_ANSWERS})
 ONLY_WITHOUT_NUMBERS: Final = frozenset({Permission.REVEAL_NUMBERS})

@@ -1,4 +1,4 @@
-"""Scopes: one person in one VDN, made here and nowhere else."""
+"""Scopes: one person in one VDN. Scopes are created only here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from isales_proxy.models import Access, Role, User, Vdn
 
 
 class VdnNotFound(LookupError):
-    """The VDN, or a row in it, does not exist, is disabled, or is not this person's: all alike."""
+    """A VDN, or a row in it, does not exist, is disabled, or is not accessible to this person."""
 
 
 class PermissionMissing(PermissionError):
@@ -56,10 +56,7 @@ class Scope:
 
 
 def list_scopes(user: Any) -> list[Scope]:
-    """List the scopes of this person, by VDN number; one query.
-
-    A role without permissions gives none.
-    """
+    """List the scopes of this person, ordered by VDN, by one query; none for unknown roles."""
     rows = Access.objects.filter(user_id=user.pk, vdn__enabled=True).select_related("vdn")
     return [
         _create_scope(user, row)
@@ -79,8 +76,8 @@ def enter(*, user: Any, vdn_id: int) -> Scope:
 def load_user(user_id: int) -> Any:
     """Load a person with their scopes, by one query; None for an unknown ID.
 
-    Each request asks the database anew, so that a change counts at once. Where it answers the very
-    rows of the last time, which is nearly always, Django's models are copied instead of made.
+    Each request reads the rows again, so that changes take effect at once. If they are unchanged,
+    as nearly always, the model instances are copied, which is faster than creating them.
     """
     rows = _read_rows(user_id)
     if not rows:
@@ -92,7 +89,7 @@ def load_user(user_id: int) -> Any:
         if user is None:
             return None
         known = _Person(rows, user, list_scopes(user))
-        # Both were read in the same state only if nothing has changed in between.
+        # Person and scopes are consistent only if nothing has changed in between.
         if _read_rows(user_id) == rows:
             with _lock:
                 if len(_people) >= _MOST_PEOPLE:
@@ -107,7 +104,7 @@ def load_user(user_id: int) -> Any:
 
 @dataclass(frozen=True)
 class _Person:
-    """The rows of the database and what they mean."""
+    """The rows of a person, and the instances created from them."""
 
     rows: list[tuple[Any, ...]]
     user: User
@@ -120,7 +117,7 @@ _MOST_PEOPLE: Final = 1000
 
 
 def _read_rows(user_id: int) -> list[tuple[Any, ...]]:
-    """Read all that scopes are made of: a row for each VDN of the person, or one without."""
+    """Read the rows for the scopes: one per VDN of the person, or a single one without VDN."""
     with connection.cursor() as cursor:
         cursor.execute(_build_sql(connection.vendor), [user_id])
         rows: list[tuple[Any, ...]] = cursor.fetchall()
@@ -152,7 +149,7 @@ def _copy(row: M) -> M:
 
 
 def get_scopes(user: Any) -> list[Scope]:
-    """Return `list_scopes`, read once per user object and so once per request."""
+    """Return the result of `list_scopes`, cached on the user object and so per request."""
     if not user.is_authenticated:
         return []
     found: list[Scope] | None = getattr(user, "_callboard_scopes", None)

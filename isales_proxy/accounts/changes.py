@@ -1,7 +1,7 @@
-"""Audit events for changes of people, found by comparing before and after.
+"""Audit events for changes of people, found by comparing their state before and after.
 
-Looked at before and after, so that no way of changing a person (a form, a command, what follows
-from a role) goes unseen; told last in the transaction, as the audit wants it.
+So changes by forms, by commands and by the effects of a role are all recorded. The events are
+written at the end of the transaction, since the audit head is locked last.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from isales_proxy.audit import services as audit
 from isales_proxy.models import Access, AuditAction, User
 
 _FIELDS: Final = ("username", "first_name", "last_name", "email", "is_active", "is_superuser")
-# Free text, which may hold a called number.
+# Free text, which may contain a called number.
 _TYPED: Final = frozenset({"first_name", "last_name", "email"})
 
 
@@ -41,8 +41,7 @@ class _Snapshot:
 def record_changes(*, by: User | None, people: Iterable[int]) -> Iterator[set[int]]:
     """Record the changes of these people, by primary key, at the end of one transaction.
 
-    The people are locked from its start. Yields the set of keys, to which the caller adds new
-    people.
+    The people are locked at its start. Yields the set of keys, to which the caller adds new people.
     """
     with transaction.atomic():
         touched = set(people)
@@ -77,7 +76,7 @@ def _snapshot(keys: set[int]) -> dict[int, _Snapshot]:
             for name in _FIELDS
             if (value := getattr(user, name)) is not None
         }
-        # Membership of that group follows from the roles, which are recorded themselves.
+        # Membership of that group follows from the roles, which are recorded.
         facts["groups"] = sorted(group.name for group in user.groups.all() if group.name != ADMINS)
         facts["permissions"] = sorted(each.codename for each in user.user_permissions.all())
         found[user.pk] = _Snapshot(user, facts, user.password)
@@ -93,16 +92,16 @@ def _record_person(by: User | None, before: _Snapshot | None, after: _Snapshot |
     person = after or before
     if person is None:
         return
-    about: dict[str, Any] = {"by": by, "person": person.user, "subject": person.user.username}
+    common: dict[str, Any] = {"by": by, "person": person.user, "subject": person.user.username}
     if not after:
         audit.record(
-            AuditAction.PERSON_CHANGED, before=person.facts, after={}, deleted=True, **about
+            AuditAction.PERSON_CHANGED, before=person.facts, after={}, deleted=True, **common
         )
     elif not before:
-        known = {name: value for name, value in after.facts.items() if value not in ("", [], False)}
-        audit.record(AuditAction.PERSON_CHANGED, before={}, after=known, **about)
+        given = {name: value for name, value in after.facts.items() if value not in ("", [], False)}
+        audit.record(AuditAction.PERSON_CHANGED, before={}, after=given, **common)
     else:
-        _record_difference(AuditAction.PERSON_CHANGED, before.facts, after.facts, **about)
+        _record_difference(AuditAction.PERSON_CHANGED, before.facts, after.facts, **common)
         if before.password != after.password:
             _record_password(by, after.user)
     old = before.access if before else {}
@@ -110,7 +109,7 @@ def _record_person(by: User | None, before: _Snapshot | None, after: _Snapshot |
     for vdn_id in sorted(old.keys() | new.keys()):
         _record_difference(
             AuditAction.ACCESS_CHANGED, old.get(vdn_id, {}), new.get(vdn_id, {}),
-            vdn_id=vdn_id, **about,
+            vdn_id=vdn_id, **common,
         )  # fmt: skip
 
 

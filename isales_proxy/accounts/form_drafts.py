@@ -1,5 +1,5 @@
-"""Drafts of forms: kept sealed for some hours, a bounded number for each person, and marked as done
-once their form was carried out, so that one form has one result.
+"""Drafts of forms: encrypted, kept for some hours, limited in number per person, and marked as done
+when the form is carried out, so that it is carried out once.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from django.utils import timezone
 from isales_proxy.models import FormDraft, User
 from isales_proxy.privacy import masking
 
-MOST: Final = 20
+MAX_DRAFTS: Final = 20
 # Characters of the encoded fields, and of a form's key and address.
 LONGEST_BODY: Final = 32_768
 LONGEST_KEY: Final = 64
 LONGEST_ADDRESS: Final = 600
 KEPT: Final = timedelta(hours=12)
-# For so long the address of a form without its key offers what was typed there.
+# How long the draft is offered at the form's address without its key.
 OFFERED: Final = timedelta(hours=2)
-# For so long a secret waits for the page that shows it once.
+# How long a secret is kept for the page that shows it once.
 SHOWN_WITHIN: Final = timedelta(minutes=10)
 _SECRET: Final = ("password", "secret", "token")
-# Django's choice whether a new person has a password.
-_CHOICE: Final = "usable_password"
+# Django's field that chooses whether a new person has a password.
+_NO_SECRET: Final = "usable_password"  # noqa: S105 - the name of a field
 _LONGEST_NOTICE: Final = 400
 
 
 def is_secret(name: str) -> bool:
-    """Tell by its name whether a field holds a password, a key or a token, which no draft keeps.
+    """Return True if the name is that of a password, key or token, which drafts must not contain.
 
     >>> [is_secret(name) for name in ("password1", "app_key", "usable_password", "key")]
     [True, True, False, False]
     """
-    return name != _CHOICE and (name.endswith("_key") or any(part in name for part in _SECRET))
+    return name != _NO_SECRET and (name.endswith("_key") or any(part in name for part in _SECRET))
 
 
 def list_secret_fields(form: Any) -> list[str]:
-    """Return the names of the fields whose values are not shown, and not kept in a draft."""
+    """Return the names of the fields whose values are neither shown nor saved in a draft."""
     return [name for name, each in form.fields.items() if isinstance(each.widget, PasswordInput)]
 
 
@@ -58,9 +58,9 @@ def save(
     status: int = 200,
     undone: bool = False,
 ) -> bool:
-    """Keep what was typed into a form that has not been carried out; secrets are left out.
+    """Save the typed fields of a form, without secrets.
 
-    False when it is too long to be kept, or was carried out already.
+    Return False if they are too long or the form has been carried out.
     """
     kept = fields.copy()
     for name in [*kept]:
@@ -87,24 +87,26 @@ def save(
         if not created:
             FormDraft.objects.filter(pk=row.pk).update(**values)
         own = FormDraft.objects.for_person(user).pending()
-        FormDraft.objects.filter(pk__in=list(own.values_list("pk", flat=True)[MOST:])).delete()
+        FormDraft.objects.filter(
+            pk__in=list(own.values_list("pk", flat=True)[MAX_DRAFTS:])
+        ).delete()
     return True
 
 
 def find(*, user: User, key: str) -> FormDraft | None:
-    """Find the draft of this key, or the outcome of its form; None once it is over."""
+    """Return the draft with this key, whether carried out or not; None if it has expired."""
     own = FormDraft.objects.for_person(user).filter(saved_at__gt=timezone.now() - KEPT)
     return own.filter(key=key).first()
 
 
 def find_latest(*, user: User, address: str) -> FormDraft | None:
-    """Find the newest draft of the form at this address that was not carried out."""
+    """Return the newest draft of the form at this address that was not carried out."""
     own = FormDraft.objects.for_person(user).filter(saved_at__gt=timezone.now() - OFFERED)
     return own.pending().filter(address=address).first()
 
 
 def discard(*, user: User, key: str, address: str = "") -> None:
-    """Forget the draft of this key, and every other one of the same address."""
+    """Delete the draft with this key, and the others of the same address."""
     own = FormDraft.objects.for_person(user).pending()
     own.filter(key=key).delete()
     if address:
@@ -112,12 +114,11 @@ def discard(*, user: User, key: str, address: str = "") -> None:
 
 
 def once(*, user: User, key: str, make: Callable[[], tuple[str, str]]) -> tuple[str, bool]:
-    """Carry a form out unless that was done before; gives the address of its outcome, and whether
-    it was.
+    """Carry a form out once; return the address of its outcome, and True if it was done before.
 
-    `make` does it in the same transaction and gives that address, and a secret to be shown there
-    once or "": the same form sent again, at the same time or later, waits for the first and gets
-    the first one's address. What `make` raises undoes all.
+    `make` carries it out in the same transaction and returns that address, and a secret to be shown
+    there once or "". The same form submitted again, simultaneously or later, waits for the first
+    and gets its address. Exceptions of `make` roll everything back.
     """
     with transaction.atomic():
         row, _created = FormDraft.objects.select_for_update().get_or_create(
@@ -131,7 +132,7 @@ def once(*, user: User, key: str, make: Callable[[], tuple[str, str]]) -> tuple[
 
 
 def take_secret(*, user: User, key: str) -> str:
-    """Return the secret that a form made, at the first call only; "" afterwards."""
+    """Return the secret that a form created, at the first call only; "" afterwards."""
     since = timezone.now() - SHOWN_WITHIN
     with transaction.atomic():
         own = FormDraft.objects.select_for_update().filter(user=user, key=key)
@@ -150,14 +151,14 @@ def finish(*, user: User, key: str, outcome: str) -> None:
 
 
 def purge(now: datetime) -> int:
-    """Delete the drafts that are over, and secrets that nobody came for; gives how many drafts."""
+    """Delete expired drafts and secrets; return the number of drafts."""
     unread = FormDraft.objects.filter(done_at__lte=now - SHOWN_WITHIN).exclude(body="")
     unread.update(body="")
     return FormDraft.objects.filter(saved_at__lte=now - KEPT).delete()[0]
 
 
 def forget_number(digits: str) -> int:
-    """Delete the drafts in which a number, given by its digits, was typed; return how many."""
+    """Delete the drafts that contain a number, given by its digits; return how many."""
     removed = 0
     for row in FormDraft.objects.iterator(chunk_size=100):
         addresses = (row.body_text, row.address, row.outcome_address)

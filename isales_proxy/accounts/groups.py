@@ -1,7 +1,4 @@
-"""Audit events for changes of groups, which give their members permissions.
-
-Every change is recorded, however it is made; the actor is known within `attribute_changes_to`.
-"""
+"""Audit events for changes of groups, recorded by signals and so however they are made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People, VDNs and tokens of this installation, as far as an admin reaches."""
+"""People, VDNs and tokens that an admin manages, for the settings page."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from isales_proxy.models import Access, ApiToken, AuditAction, User, Vdn, VdnCre
 
 @dataclass(frozen=True)
 class Person:
-    """One person with their `accesses` as far as the admin reaches; `in_reach` says whether the
-    admin may change them."""
+    """One person with the `accesses` that the admin manages. `in_reach`: the admin may change the
+    person."""
 
     user: User
     accesses: tuple[Access, ...]
@@ -27,7 +27,7 @@ class Person:
 
 @dataclass(frozen=True)
 class VdnSummary:
-    """One VDN: how many have access, the names of its own keys, and its mirror."""
+    """One VDN: number of people with access, names of its own keys, and its mirror."""
 
     vdn: Vdn
     people: int
@@ -45,7 +45,7 @@ class Installation:
 
 
 def get_installation(*, scope: Scope, by: User) -> Installation:
-    """Return what an admin reaches. Raises PermissionMissing."""
+    """Return what an admin manages. Raises PermissionMissing."""
     scope.require(Permission.SEE_SETTINGS)
     vdns = list(Vdn.objects.managed_by(by).order_by("pk"))
     accesses = list(Access.objects.filter(vdn__in=vdns).order_by("vdn_id"))
@@ -58,8 +58,10 @@ def get_installation(*, scope: Scope, by: User) -> Installation:
 
 
 def switch_mirror(*, scope: Scope, by: User, vdn_id: int, enabled: bool) -> bool:
-    """Switch the mirror of a VDN in reach on or off; return False for any other VDN. Raises
-    PermissionMissing."""
+    """Switch the mirror of a managed VDN on or off; return False for other VDNs.
+
+    Raises PermissionMissing.
+    """
     if not Vdn.objects.managed_by(by).filter(pk=vdn_id).exists():
         return False
     mirror_status.switch_mirror(scope=scope, vdn_id=vdn_id, enabled=enabled)

@@ -16,7 +16,7 @@ from isales_proxy.accounts import sessions
 from isales_proxy.audit import services as audit
 from isales_proxy.models import AuditAction, Role, User
 
-# Recovery codes stand in for one of these and are none themselves.
+# Recovery codes replace one of these, but are no second factor.
 FACTORS: Final = (Authenticator.Type.TOTP.value, Authenticator.Type.WEBAUTHN.value)
 LABELS: Final[dict[str, str | Promise]] = {
     Authenticator.Type.TOTP.value: _("authenticator app"),
@@ -26,16 +26,13 @@ LABELS: Final[dict[str, str | Promise]] = {
 
 
 def has_second_factor(user: User, *, except_pk: int | None = None) -> bool:
-    """Tell whether the person has a second factor other than `except_pk`."""
+    """Return True if the person has a second factor other than `except_pk`."""
     found = Authenticator.objects.filter(user_id=user.pk, type__in=FACTORS)
     return bool(found.exclude(pk=except_pk).exists())
 
 
 def is_required_of(user: Any) -> bool:
-    """Tell whether `SECOND_FACTOR_FOR` requires a second factor for any role of this person.
-
-    Staff of Django's admin counts as admin.
-    """
+    """Return True if `SECOND_FACTOR_FOR` names a role of this person; staff counts as admin."""
     wanted: frozenset[str] = settings.SIGN_IN.second_factor_for
     if not wanted or not user.is_authenticated:
         return False

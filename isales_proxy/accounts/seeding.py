@@ -14,16 +14,16 @@ from django.dispatch import receiver
 
 ADMINS = "Callboard admins"
 under_way: Final[ContextVar[bool]] = ContextVar("callboard_seeding", default=False)
-"""True while a migration makes the changes."""
+"""True while a migration changes groups."""
 
 _MANAGED = ("user", "vdn", "access")
 
 
 @receiver(post_migrate, dispatch_uid="isales_proxy.accounts.seeding")
 def seed(sender: Any, using: str, apps: Any = global_apps, **_more: object) -> None:
-    """Create what is missing; never overwrite what people changed.
+    """Create what is missing, without overwriting changes.
 
-    `apps` knows the models as they are after this migrate, which may have stopped half-way.
+    `apps` has the models after this migrate, which may not be the last one.
     """
     if sender.name != "isales_proxy":
         return
@@ -36,7 +36,7 @@ def seed(sender: Any, using: str, apps: Any = global_apps, **_more: object) -> N
                 "cc_id": settings.ISALES.cc_id,
             },
         )
-    # Django makes an app's permissions in this same signal, perhaps after us.
+    # Django creates permissions by the same signal, perhaps later.
     create_permissions(sender, verbosity=0, using=using)
     token = under_way.set(True)
     try:

@@ -17,7 +17,7 @@ from isales_proxy.models import Access, Role, User, Vdn, validate_agent_account
 
 
 class InvalidUser(ValueError):
-    """The person cannot be saved; `reasons` are English sentences without the password."""
+    """The person cannot be saved; `reasons` are English sentences."""
 
     def __init__(self, *reasons: str) -> None:
         super().__init__(" ".join(reasons))
@@ -30,7 +30,7 @@ class NotADemoUser(InvalidUser):
 
 @dataclass(frozen=True)
 class UserSpec:
-    """A person to create or update: this role in these VDNs. An empty password changes none."""
+    """A person to create or update, with a role in some VDNs. An empty password changes none."""
 
     name: str
     role: Role
@@ -64,7 +64,7 @@ def create_or_update_user(spec: UserSpec) -> bool:
             user = User(username=spec.name)
         elif spec.demo and not user.is_demo:
             raise NotADemoUser(f"{spec.name} was not made by the demo.")
-        # A demo person whom `adduser` updates is an ordinary person from then on.
+        # A demo person becomes an ordinary person when `adduser` updates them.
         user.is_demo = spec.demo
         if spec.superuser:
             user.is_superuser = user.is_staff = True
@@ -78,9 +78,9 @@ def create_or_update_user(spec: UserSpec) -> bool:
 
 
 def synchronise_access(*, person: User, granted: Mapping[int, GrantedAccess]) -> None:
-    """Set the person's access to `granted`, by VDN ID, beside access given by an admin.
+    """Set the access that single sign-on has granted to `granted`, by VDN ID.
 
-    Access given by an admin is neither changed nor deleted. Unknown VDNs are ignored.
+    Access granted by an admin is neither changed nor deleted. Unknown VDNs are ignored.
     """
     with changes.record_changes(by=None, people=[person.pk]):
         rows = {row.vdn_id: row for row in Access.objects.filter(user=person)}
@@ -96,7 +96,7 @@ def synchronise_access(*, person: User, granted: Mapping[int, GrantedAccess]) ->
 
 
 def clean_agent_account(account: str) -> str:
-    """Return the agent account as it is stored; "" for an invalid one."""
+    """Return the agent account without outer blanks; "" if it is invalid."""
     longest = Access._meta.get_field("agent_account").max_length or 0  # noqa: SLF001 - public name
     found = account.strip()
     try:
@@ -107,7 +107,7 @@ def clean_agent_account(account: str) -> str:
 
 
 def remove_known_passwords(names: Iterable[str], *, known_password: str) -> list[str]:
-    """Remove the password of those who still have the known one; return their names."""
+    """Remove the passwords that equal `known_password`; return the names of the people."""
     closed = []
     for user in User.objects.filter(username__in=list(names)):
         if user.check_password(known_password):
@@ -165,7 +165,7 @@ def _save(row: User | Access) -> None:
 
 
 def _list_reasons(error: ValidationError) -> list[str]:
-    """Return each message with the name of its field; a command shows no field beside it."""
+    """Return each message with the name of its field."""
     return [
         text if name == NON_FIELD_ERRORS else f"{name.replace('_', ' ')}: {text}"
         for name, texts in error.message_dict.items()
@@ -175,7 +175,7 @@ def _list_reasons(error: ValidationError) -> list[str]:
 
 def _set_password(user: User, password: str) -> None:
     if user.password and user.check_password(password):
-        # A new hash of the same password would log the person out everywhere.
+        # A new hash would log the person out everywhere.
         return
     try:
         validate_password(password, user)

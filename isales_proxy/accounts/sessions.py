@@ -1,7 +1,6 @@
-"""Active sessions of people, and how they are ended.
+"""Active sessions of people.
 
-Ending deletes the session in the database and in the cache: the browser's next request is
-anonymous.
+An ended session is deleted in database and cache: the browser's next request is anonymous.
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ from isales_proxy.accounts import tokens
 from isales_proxy.audit import services as audit
 from isales_proxy.models import AuditAction, User
 
-MOST: Final = 20
-"""Sessions that a person may have at once."""
+MAX_SESSIONS: Final = 20
+"""Largest number of sessions of a person."""
 
 
 def record_start(*, user: User, key: str, address: str, user_agent: str) -> None:
-    """Record a session that has begun. Beyond `MOST`, the oldest end."""
+    """Record the start of a session. Beyond `MAX_SESSIONS`, the oldest are ended."""
     longest = UserSession._meta.get_field("user_agent").max_length  # noqa: SLF001 - Django's public name
     UserSession.objects.update_or_create(
         session_key=key,
         defaults={"user": user, "ip": address, "user_agent": user_agent[:longest]},
     )
     rows = UserSession.objects.filter(user_id=user.pk).order_by("-last_seen_at", "-pk")
-    oldest = list(rows[MOST:])
+    oldest = list(rows[MAX_SESSIONS:])
     for session in oldest:
         session.end()
     if oldest:
@@ -39,7 +38,7 @@ def record_start(*, user: User, key: str, address: str, user_agent: str) -> None
 
 
 def record_activity(*, key: str, address: str, now: datetime) -> bool:
-    """Record activity in the session; return False if its start was not recorded."""
+    """Record activity in a session; return False if its start was not recorded."""
     return bool(UserSession.objects.filter(session_key=key).update(last_seen_at=now, ip=address))
 
 
@@ -51,7 +50,7 @@ def get_active(user: User) -> list[Any]:
 
 
 def end_session(*, person: User, number: int, by: User) -> bool:
-    """End one session of the person; return False if they have none with that number."""
+    """End the person's session with this primary key; return False if there is none."""
     found = UserSession.objects.filter(user_id=person.pk, pk=number)
     return bool(_end(found, person=person, by=by, reason="one"))
 
@@ -63,9 +62,9 @@ def end_all(*, person: User, by: User | None, except_key: str = "", reason: str 
 
 
 def end_sessions_and_tokens(*, person: User, by: User | None, reason: str = "all") -> int:
-    """End all sessions and API tokens of a person whose password may be known; return how many.
+    """End all sessions and API tokens of a person; return how many.
 
-    `by` None is the system: a command of the operator.
+    `by` is None for commands and other actions of the system.
     """
     with transaction.atomic():
         User.objects.lock([person.pk])
@@ -74,7 +73,7 @@ def end_sessions_and_tokens(*, person: User, by: User | None, reason: str = "all
 
 
 def purge(now: datetime) -> int:
-    """Delete sessions that have ended at `now`, with their IP addresses; return how many."""
+    """Delete sessions that have ended; return how many."""
     Session.objects.filter(expire_date__lt=now).delete()
     longest = timedelta(seconds=settings.SESSION_COOKIE_AGE)
     return int(UserSession.objects.filter(created_at__lt=now - longest).delete()[0])

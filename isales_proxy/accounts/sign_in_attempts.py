@@ -1,7 +1,6 @@
 """Limits on attempts to sign in: passwords, codes, single sign-on.
 
-Counted in the database: a cache that is unavailable, full or emptied would let guesses through.
-If the database cannot count, the attempt fails.
+They are counted in the database, since a cache may lose them. Without the database attempts fail.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def count(*wanted: tuple[Limit, str], now: datetime | None = None) -> Attempts:
 
 
 def is_first_use(*, kind: str, whom: str, seconds: int) -> bool:
-    """Record a use; tell whether it is the first within `seconds`. Of two at once, neither is."""
+    """Record a use; return True if it is the first within `seconds`. Of two at once, neither is."""
     try:
         count((Limit(kind, 1, seconds), whom))
     except TooManyAttempts:

@@ -19,13 +19,13 @@ from isales_proxy.core.database import optional_write
 from isales_proxy.models import ApiToken, AuditAction, TokenScope, User
 from isales_proxy.models.tokens import ApiTokenQuerySet
 
-MOST: Final = 20
+MAX_TOKENS: Final = 20
 DAYS: Final = (1, 7, 30, 90, 365)
 
 # Our prefix and knox's 32 random bytes.
 _TOKEN: Final = re.compile(r"cb_[0-9a-f]{64}")
 _USE_RECORDED_EVERY: Final = timedelta(minutes=1)
-# A person can use a scope who has one of these permissions in any VDN; `read` needs none.
+# Scope → permissions, one of which a person needs in any VDN to use it.
 _NEEDED: Final[dict[TokenScope, tuple[Permission, ...]]] = {
     TokenScope.READ: (),
     TokenScope.WRITE: (
@@ -37,11 +37,11 @@ _RANK: Final = {scope: rank for rank, scope in enumerate(TokenScope)}
 
 
 class TooManyTokens(RuntimeError):
-    """The person has `MOST` tokens."""
+    """The person has `MAX_TOKENS` tokens."""
 
 
 def includes_scope(token: ApiToken, needed: TokenScope) -> bool:
-    """Tell whether the token's scope is this one, or one that includes it."""
+    """Return True if the token's scope is or includes this one."""
     return _RANK[TokenScope(token.scope)] >= _RANK[needed]
 
 
@@ -72,9 +72,9 @@ def create_token(
     if scope not in get_usable_scopes(user):
         raise access.PermissionMissing
     with transaction.atomic():
-        # Serialises simultaneous creations, so that the limit holds.
+        # Serialises concurrent creations, so that the limit holds.
         User.objects.lock([user.pk])
-        if ApiToken.objects.for_person(user).valid(timezone.now()).count() >= MOST:
+        if ApiToken.objects.for_person(user).valid(timezone.now()).count() >= MAX_TOKENS:
             raise TooManyTokens
         token, text = ApiToken.objects.create(
             user=user,
@@ -88,7 +88,7 @@ def create_token(
 
 
 def revoke(*, by: User | None, token: ApiToken) -> None:
-    """Revoke a token that the caller has from `for_person` or `managed_by`."""
+    """Revoke a token; the caller has checked that `by` may do so."""
     with transaction.atomic():
         User.objects.lock([token.user_id])
         deleted, _by_model = ApiToken.objects.filter(pk=token.pk).delete()
@@ -113,16 +113,12 @@ def authenticate(text: str) -> ApiToken | None:
 
 
 def is_without_second_factor(token: ApiToken) -> bool:
-    """Tell whether a second factor is required of the token's person, but it was made without
-    one."""
+    """Return True if the token's person needs a second factor, but it was created without one."""
     return not token.second_factor and second_factors.is_required_of(token.user)
 
 
 def record_use(token: ApiToken) -> None:
-    """Remember when and from where it was used last, once a minute at most.
-
-    A database that cannot take it just now keeps nobody from reading.
-    """
+    """Record when and from where the token was used, at most once a minute; may fail."""
     now = timezone.now()
     before = now - _USE_RECORDED_EVERY
     if token.last_used_at is not None and token.last_used_at > before:

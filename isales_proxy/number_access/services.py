@@ -1,11 +1,11 @@
 """Number searches and views: recorded in the audit, and limited per day without number access.
 
-Somebody who sees half of a number could try out the rest, complete number by complete number. So
-a person without SEE_NUMBERS may search for a limited count of different numbers per day, kept by
-the audit itself. The same number again costs nothing.
+A person who sees half of a number could find the rest by searching for complete numbers. So a
+person without SEE_NUMBERS may search for a limited number of different numbers per day, counted by
+the audit events. Repeated searches for one number are not counted.
 
-Searching and viewing continue with SEE_NUMBERS while the audit cannot be written, since a list that
-does not open helps no customer. Revealing and exporting are stricter: not without the audit.
+With SEE_NUMBERS searches and views are possible while the audit cannot be written, since people
+need the list to work. Reveals and exports are not.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from isales_proxy.privacy.phone_numbers import SearchedNumber
 
 RECORD_INTERVAL: Final = 10 * 60
 """Seconds in which the same search or view is recorded once."""
-# Fewer digits are what is typed on the way to a number.
-_FEWEST_RECORDED_DIGITS: Final = 4
+# A shorter text is recorded while a number is being typed.
+_MIN_RECORDED_DIGITS: Final = 4
 
 
 class BudgetExceeded(RuntimeError):
@@ -52,14 +52,14 @@ class DailySearchLimitExceeded(BudgetExceeded):
 
 
 def count_search(scope: Scope, number: SearchedNumber) -> None:
-    """Record a search for a number, before anything is looked up; at most once per interval.
+    """Record a search for a number, before it is made; at most once per interval.
 
     Without SEE_NUMBERS it counts towards one daily limit for lists, audit, call data, write-backs
-    and API; a number of any length counts, since some have six digits. Raises
-    DailySearchLimitExceeded, and database errors when the search cannot be counted.
+    and API, whatever the length of the number. Raises DailySearchLimitExceeded, and database errors
+    if the search cannot be counted.
     """
     if scope.can(Permission.SEE_NUMBERS):
-        if len(number.digits) >= _FEWEST_RECORDED_DIGITS:
+        if len(number.digits) >= _MIN_RECORDED_DIGITS:
             _record_once(AuditAction.NUMBER_SEARCHED, scope, number=number.text)
         return
     if not number.digits:
@@ -76,7 +76,7 @@ def count_search(scope: Scope, number: SearchedNumber) -> None:
 
 
 def count_complete_number(scope: Scope, text: str) -> str:
-    """Count a search for a text that is a complete number, and return that number; "" for another.
+    """Count the search if the text is a complete number, and return the number, else "".
 
     Raises like `count_search`.
     """
@@ -94,15 +94,15 @@ def record_audit_search(*, scope: Scope, number: str) -> None:
     """
     scope.require(Permission.SEE_AUDIT)
     if not scope.can(Permission.SEE_NUMBERS):
-        # The events would tell which reservation has that number.
+        # The events reveal which reservation has the number.
         count_search(scope, SearchedNumber.parse(number))
     _record_once(AuditAction.AUDIT_READ, scope, number=number)
 
 
 def drop_disallowed_number(scope: Scope, query: ReservationQuery) -> ReservationQuery:
-    """Return the query by which one row is looked up, without a number beyond the daily limit.
+    """Remove the number from the query for a single row if the daily limit is exceeded.
 
-    Otherwise the row being found would tell that it has that number.
+    Otherwise finding the row would reveal that it has that number.
     """
     if query.called_no and not scope.can(Permission.SEE_NUMBERS):
         try:
@@ -113,7 +113,7 @@ def drop_disallowed_number(scope: Scope, query: ReservationQuery) -> Reservation
 
 
 def record_view(scope: Scope, *, subject: str, number: str) -> None:
-    """Record that a person opened `subject` and saw its number; at most once per interval."""
+    """Record that a person viewed the number of `subject`; at most once per interval."""
     if number:
         _record_once(AuditAction.NUMBER_VIEWED, scope, number=number, subject=subject)
 
@@ -121,15 +121,15 @@ def record_view(scope: Scope, *, subject: str, number: str) -> None:
 def get_start_of_day() -> datetime:
     """Return the beginning (aware) of the current day in `TIME_ZONE`.
 
-    One day for the whole installation: by the zone of a VDN, a person in two VDNs would have two.
+    The zones of VDNs are not used, since a person may have access to VDNs in several zones.
     """
     return _get_midnight(timezone.now())
 
 
 @contextmanager
 def lock_events_of_day(scope: Scope, begin: datetime) -> Iterator[AuditEventQuerySet]:
-    """Select what the person has done since `begin`, in a transaction that locks the person: of two
-    concurrent requests the second counts what the first one records."""
+    """Select the person's events since `begin`, in a transaction that locks the person, so that
+    concurrent requests count each other's events."""
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=scope.user_id)
         yield AuditEvent.objects.filter(actor_id=scope.user_id, at__gte=begin)

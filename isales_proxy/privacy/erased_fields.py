@@ -1,7 +1,7 @@
-"""Fields that may hold somebody's phone number, and what becomes of them when it is forgotten.
+"""Fields that may contain a phone number, and how they are changed when it is forgotten.
 
-The one list for `erasure`. Every field of text of every table is in it, or is exempt with its
-reason in `tests/privacy/test_erased_fields.py`, which walks through the tables.
+`tests/privacy/test_erased_fields.py` checks that every text field of every table is listed here or
+exempt with a reason.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from isales_proxy.privacy.phone_numbers import get_digits
 
 
 class Erasure(Enum):
-    """Treatment of a field that holds the number."""
+    """Treatment of a field that contains the number."""
 
     NUMBER = auto()
-    """It is emptied where its digits are the number's."""
+    """Emptied if its digits are those of the number."""
     TEXT = auto()
-    """The number is taken out of the text, JSON or bytes."""
+    """Text, JSON or bytes from which the number is removed."""
     ROW = auto()
-    """Its subject deletes the row; some are encrypted."""
+    """The module of the table deletes the row; some fields are encrypted."""
 
 
 _CONTENTS: Final[Mapping[str, Erasure]] = {
@@ -77,12 +77,12 @@ ERASED: Final[Mapping[str, Mapping[str, Erasure]]] = {
         "step_zh": Erasure.TEXT,
     },
 }
-"""Table → field → what becomes of it."""
+"""Table → field → treatment."""
 
 
 def find_rows(rows: models.QuerySet[Any], digits: str, *, chunk: int = 500) -> list[Any]:
-    """List the primary keys of the rows from which a number, given by its digits, is to be taken:
-    all but those that are to be deleted."""
+    """List the primary keys of the rows from which a number, given by its digits, is to be removed,
+    except those to be deleted."""
     fields = _list_fields(rows.model)
     found = rows.order_by().values_list("pk", *fields).iterator(chunk_size=chunk)
     return [
@@ -96,8 +96,7 @@ def find_rows(rows: models.QuerySet[Any], digits: str, *, chunk: int = 500) -> l
 
 
 def remove_number(row: models.Model, digits: str) -> list[str]:
-    """Take a number out of the fields of a row, without saving it; return the names of those that
-    changed."""
+    """Remove a number from the fields of a row, without saving it; return the changed fields."""
     changed = []
     for name, how in _list_fields(type(row)).items():
         value = getattr(row, name)
@@ -109,7 +108,7 @@ def remove_number(row: models.Model, digits: str) -> list[str]:
 
 
 def remove_from_rows(rows: models.QuerySet[Any], digits: str, *, chunk: int = 500) -> int:
-    """Take a number out of all rows, each in a transaction of its own; return how many changed."""
+    """Remove a number from all rows, one transaction each; return how many changed."""
     changed = 0
     for key in find_rows(rows, digits, chunk=chunk):
         with transaction.atomic():

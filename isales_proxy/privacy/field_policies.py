@@ -1,8 +1,7 @@
 """Field policies: content, label and help text of each vendor field, and whether it is personal.
 
-The one table for masking, side panel, JSON API, its schema, and exports. `client.records` maps the
-vendor's spelling of reservations; rows of the other two shapes are stored as received, so their
-spelling is here.
+The table for masking, side panel, JSON API, its schema, and exports. Rows of call data and of
+write-backs are stored as received, so they are listed here by the vendor's spelling.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ from isales_proxy.client.records import Reservation
 
 
 class Content(StrEnum):
-    """Kinds of content that are masked differently."""
+    """Kinds of content, which are masked differently."""
 
-    ID = "id"  # kept, since rows are found by it
-    CODE = "code"  # a few letters and digits: kept unless it is longer
+    ID = "id"  # not masked, since rows are found by it
+    CODE = "code"  # masked only if longer than a code
     TIME = "time"
     FLAG = "flag"
     NUMBER = "number"  # a phone number
@@ -31,7 +30,7 @@ class Content(StrEnum):
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a reservation. With `copied` the side panel offers to copy it."""
+    """One field of a reservation. `copied`: the side panel has a button to copy it."""
 
     name: str
     holds: Content
@@ -46,7 +45,7 @@ class Field:
 
     @property
     def personal(self) -> bool:
-        """True if it may contain a phone number."""
+        """Whether it may contain a phone number."""
         return self.holds in {Content.NUMBER, Content.TEXT}
 
 
@@ -97,4 +96,4 @@ CALL_DATUM: Final[Mapping[str, Content]] = {
     "callerNumber": Content.NUMBER,
     "ieData": Content.TEXT,
 }
-"""A row of call data as received; unlisted fields are text."""
+"""A row of call data as received; other fields are text."""

@@ -1,8 +1,7 @@
-"""Masking of phone numbers for people without the right to see them: pure functions, applied by
-the services.
+"""Masking of phone numbers for people without the right to see them.
 
-`client.number_rules.SHOWN` decides what is a number in a text and what stays readable of it. The
-row's own numbers are masked as well, however short.
+`client.number_rules.SHOWN` defines what is a number in a text and how much of it stays readable.
+The row's own numbers are masked as well, however short.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from isales_proxy.client.records import Reservation, create_reservation
 from isales_proxy.privacy.field_policies import RESERVATION, Content
 from isales_proxy.privacy.phone_numbers import get_digits
 
-_FEWEST_OF_AN_OWN: Final = 4
-# A code of fewer digits is part of one number in a thousand by chance.
-_FEWEST_OF_A_PART: Final = 5
-# Characters of a text whose numerals are counted once.
-_SHORT: Final = 64
+_MIN_OWN_DIGITS: Final = 4
+# Shorter codes are part of a number by chance too often.
+_MIN_PART_DIGITS: Final = 5
+# Longest text for which the number of numerals is cached.
+_MAX_CACHED_LENGTH: Final = 64
 _CUSTOMER_ID: Final = re.compile(
     r'"(?:customer|cust)(?:[ _-]?(?:id|no))?"\s*:\s*"(?P<id>[a-z]{1,4}[-_]?[0-9]{1,8})"',
     re.ASCII | re.IGNORECASE,
@@ -39,7 +38,7 @@ OwnNumbers = tuple[str, ...]
 
 
 def mask_number(text: str) -> str:
-    """Mask the content of a field that holds a number; only digits and a plus can stay of it."""
+    """Mask the content of a number field; at most digits and a plus stay readable."""
     if text.isascii() and (bare := text.removeprefix("+")).isdigit():
         return ("+" if text.startswith("+") else "") + number_rules.keep_ends(bare)
     if not text.strip():
@@ -47,7 +46,7 @@ def mask_number(text: str) -> str:
     characters = [character for character in text if character.isalnum()]
     if not characters or not all(character.isdecimal() for character in characters):
         return number_rules.MASK * min(
-            max(len(characters), _FEWEST_OF_AN_OWN), number_rules.MAX_MASK_LENGTH
+            max(len(characters), _MIN_OWN_DIGITS), number_rules.MAX_MASK_LENGTH
         )
     plus = "+" if text.lstrip().startswith(("+", "＋")) else ""
     return plus + number_rules.keep_ends(characters)
@@ -55,7 +54,7 @@ def mask_number(text: str) -> str:
 
 def mask_text(text: str, own: OwnNumbers = ()) -> str:
     """Mask every number in a text, those in `own` included."""
-    if len(text) <= _SHORT and _count_numerals(text) < _FEWEST_OF_AN_OWN:
+    if len(text) <= _MAX_CACHED_LENGTH and _count_numerals(text) < _MIN_OWN_DIGITS:
         return text
     parts: list[str] = []
     kept = 0
@@ -70,7 +69,7 @@ def _mask_runs(text: str, own: OwnNumbers) -> str:
 
 
 def _find_customer_ids(text: str, own: OwnNumbers) -> Iterator[tuple[int, int]]:
-    """Yield where a JSON text holds a customer ID: a letter and no more digits than a code."""
+    """Yield the positions of customer IDs in a JSON text: letters and few digits."""
     if '"' not in text:
         return
     for found in _CUSTOMER_ID.finditer(text):
@@ -80,7 +79,7 @@ def _find_customer_ids(text: str, own: OwnNumbers) -> Iterator[tuple[int, int]]:
 
 def mask_code(code: str, own: OwnNumbers = ()) -> str:
     """Mask a code only if it is longer than vendor codes are, or part of an own number."""
-    if code.isascii() and len(code) < _FEWEST_OF_A_PART:
+    if code.isascii() and len(code) < _MIN_PART_DIGITS:
         return code
     if code.isascii() and code.isdigit() and len(code) <= number_rules.MAX_CODE_DIGITS:
         for each in own:
@@ -89,21 +88,21 @@ def mask_code(code: str, own: OwnNumbers = ()) -> str:
         return code
     numerals = number_rules.list_numerals(code)
     if len(numerals) > number_rules.MAX_CODE_DIGITS or (
-        len(numerals) >= _FEWEST_OF_A_PART and _reveals_own(numerals, own)
+        len(numerals) >= _MIN_PART_DIGITS and _reveals_own(numerals, own)
     ):
         return _mask_runs(code, own)
     return code
 
 
 def mask_value(value: Any, own: OwnNumbers = ()) -> Any:
-    """Mask a JSON value: every string, key and figure in it like a text."""
+    """Mask a JSON value: every string, key and number in it like a text."""
     return _change_texts(value, lambda text: mask_text(text, own))
 
 
 def mask_fields(
     fields: Mapping[str, Any], policies: Mapping[str, Content], own: OwnNumbers = ()
 ) -> dict[str, Any]:
-    """Mask a JSON object of the vendor's, each field by its policy; unlisted ones like a text."""
+    """Mask a JSON object of the vendor, each field by its policy; other fields like a text."""
     own = own or tuple(
         digits
         for name, value in fields.items()
@@ -121,7 +120,7 @@ def mask_fields(
 def mask_reservation(row: R) -> R:
     """Copy a reservation with its numbers masked, without the vendor's undocumented fields.
 
-    The fields that a subclass adds hold no texts and stay.
+    Fields that a subclass adds are copied, since they contain no texts.
     """
     masked = row.__dict__.copy()
     own = get_own_numbers((masked["called_no"], masked["caller_no"]))
@@ -130,27 +129,27 @@ def mask_reservation(row: R) -> R:
             masked[name] = mask_number(number)
     for name in _CODES:
         code = masked[name]
-        if code and (len(code) >= _FEWEST_OF_A_PART or not code.isascii()):
+        if code and (len(code) >= _MIN_PART_DIGITS or not code.isascii()):
             masked[name] = mask_code(code, own)
     for name in _TEXTS:
         text = masked[name]
-        if text and (len(text) > _SHORT or _count_numerals(text) >= _FEWEST_OF_AN_OWN):
+        if text and (len(text) > _MAX_CACHED_LENGTH or _count_numerals(text) >= _MIN_OWN_DIGITS):
             masked[name] = mask_text(text, own)
     return create_reservation(type(row), masked)
 
 
 def remove_number(value: Any, digits: str) -> Any:
-    """Return a JSON value or bytes without one number, given by its ASCII digits, in texts, keys
-    and figures; nothing of it stays readable. Up to two other characters may part its digits."""
+    """Remove a number, given by its ASCII digits, from the texts, keys and numbers of a JSON value,
+    or from bytes. Between two digits there may be up to two separators."""
     pattern = _compile_number(digits)
     if isinstance(value, bytes):
-        # Latin-1 gives each byte a character of its own.
+        # Latin-1 maps each byte to one character.
         return pattern.sub("***", value.decode("latin-1")).encode("latin-1")
     return _change_texts(value, lambda text: pattern.sub(_REMOVED, text))
 
 
 def _change_texts(value: Any, change: Callable[[str], str]) -> Any:
-    """Return a JSON value with every string, key and figure in it changed as a text."""
+    """Apply `change` to every string, key and number of a JSON value."""
     match value:
         case str():
             return change(value)
@@ -167,13 +166,12 @@ def _change_texts(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def replace_numbers(text: str, is_wanted: Callable[[str], bool]) -> str:
-    """Return a text without the numbers for whose digits `is_wanted` is True: for numbers that are
-    not known, where `remove_number` takes out one that is."""
+    """Remove the numbers for whose digits `is_wanted` returns True."""
     for run in reversed([*_NUMBER_RUN.finditer(text)]):
         parts = [part.span() for part in _DIGITS.finditer(text, *run.span())]
         end = len(parts)
         while end:
-            # The parts that end here and make a number, the most of them first.
+            # Find the longest sequence of parts ending here that is such a number.
             digits = ""
             starts = {}
             for position in range(end - 1, -1, -1):
@@ -189,10 +187,10 @@ def replace_numbers(text: str, is_wanted: Callable[[str], bool]) -> str:
 
 
 def get_own_numbers(numbers: Iterable[object]) -> OwnNumbers:
-    """Return the digits of a row's numbers, without those too short to mask by."""
+    """Return the digits of a row's numbers, except very short ones."""
     found: OwnNumbers = ()
     for each in numbers:
-        if each and len(digits := get_digits(str(each))) >= _FEWEST_OF_AN_OWN:
+        if each and len(digits := get_digits(str(each))) >= _MIN_OWN_DIGITS:
             found += (digits,)
     return found
 
@@ -210,7 +208,7 @@ _NUMBERS, _CODES, _TEXTS = (
 
 @lru_cache(maxsize=4096)
 def _count_numerals(text: str) -> int:
-    """Count the numerals of a short text; names, tasks and codes come again and again."""
+    """Count the numerals of a short text; cached, since names, tasks and codes repeat."""
     return len(number_rules.list_numerals(text))
 
 
@@ -246,7 +244,7 @@ def _list_leaves(value: Any) -> list[Any]:
 
 
 def _reveals_own(numerals: list[str], own: OwnNumbers) -> bool:
-    """Return True if numerals contain one of the row's own numbers, or are a part of one."""
+    """Return True if the numerals contain one of the row's numbers, or are part of one."""
     digits = get_digits("".join(numerals))
-    may_be_part = len(digits) >= _FEWEST_OF_AN_OWN
+    may_be_part = len(digits) >= _MIN_OWN_DIGITS
     return any(each in digits or (may_be_part and digits in each) for each in own)

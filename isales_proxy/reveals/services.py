@@ -1,6 +1,6 @@
 """Reveals: one masked number shown to one person for a short while, for a reason, within a budget.
 
-No number leaves this module without its event in the audit.
+Every reveal is recorded in the audit before the number is returned.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class NotAudited(RuntimeError):
 
 @dataclass(frozen=True)
 class Revealed:
-    """The unmasked numbers, for how many `seconds`, and how many reveals are `left` today."""
+    """The unmasked numbers, how long to show them, and the number of reveals `left` today."""
 
     called: tuple[str, ...] = field(repr=False)
     caller: str = field(repr=False)
@@ -58,7 +58,7 @@ class Revealed:
 def reveal_reservation(
     *, scope: Scope, appoint_id: str, reason: str, query: ReservationQuery | None = None
 ) -> Revealed:
-    """Reveal the numbers of a reservation; `query` is the list that it was seen in.
+    """Reveal the numbers of a reservation; `query` is that of the list that showed it.
 
     Raises PermissionMissing, VdnNotFound, BudgetSpent, NotAudited, ISalesError, and ValueError for
     a reason of a wrong length.
@@ -115,13 +115,13 @@ def _reveal(
 
 
 def _spend(scope: Scope, numbers: Sequence[str], *, subject: str, reason: str) -> int:
-    """Record the reveals and return how many are left; with a negative result none is granted."""
+    """Record the reveals and return how many are left; if negative, nothing was recorded."""
     begin = get_start_of_day()
     with lock_events_of_day(scope, begin) as today:
         spent = today.matching(actions=[AuditAction.NUMBER_REVEALED]).count()
         left = settings.PRIVACY.reveals_per_day - spent - len(numbers)
         if left < 0:
-            # The first refusal of the day is recorded, and of further ones the 10th, 100th, ….
+            # Of the refusals of a day the 1st, 10th, 100th … are recorded.
             if not today.matching(actions=[AuditAction.NUMBER_WITHHELD]).exists():
                 _record(AuditAction.NUMBER_WITHHELD, scope, numbers[0], subject, reason)
             elif (count := _count_refusal(scope, begin)) in _REFUSALS_RECORDED:
@@ -133,13 +133,13 @@ def _spend(scope: Scope, numbers: Sequence[str], *, subject: str, reason: str) -
 
 
 def _record(action: AuditAction, scope: Scope, number: str, subject: str, reason: str) -> None:
-    # The audit is read by people who may not see numbers.
+    # Readers of the audit may lack SEE_NUMBERS.
     reason = masking.mask_text(reason)
     audit.record(action, by=scope, subject=subject, reason=reason, number=number)
 
 
 def _count_refusal(scope: Scope, begin: datetime) -> int:
-    """Count one more refusal since `begin`, the first one included. Returns 0 without a cache."""
+    """Count a refusal and return the number of those since `begin`; 0 without a cache."""
     key = f"refused:{scope.user_id}:{begin:%Y%m%d}"
     cache.add(key, 1, _DAY_SECONDS)
     try:

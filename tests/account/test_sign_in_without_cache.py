@@ -118,10 +118,10 @@ def test_required_second_factor_applies_to_older_tokens(
 
 def test_number_of_sessions_per_person_is_limited(people: dict[str, User], clock: Any) -> None:
     clients = []
-    for _ in range(sessions.MOST + 3):
+    for _ in range(sessions.MAX_SESSIONS + 3):
         clients.append(log_in("agent"))
         clock.shift(1)
-    assert UserSession.objects.count() == sessions.MOST
+    assert UserSession.objects.count() == sessions.MAX_SESSIONS
     page = "/accounts/sessions/"
     statuses = [client.get(page).status_code for client in (*clients[:3], *clients[3:5])]
     assert statuses == [302, 302, 302, 200, 200]

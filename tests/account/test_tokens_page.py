@@ -132,7 +132,7 @@ def test_person_has_at_most_twenty_unexpired_tokens(
     sure: Callable[[str], Client], people: dict[str, User]
 ) -> None:
     client = sure("agent")
-    for _ in range(tokens.MOST):
+    for _ in range(tokens.MAX_TOKENS):
         token_of(people["agent"], TokenScope.READ)
     assert make(client).status_code == 409
     ApiToken.objects.filter(pk=ApiToken.objects.for_person(people["agent"])[0].pk).update(

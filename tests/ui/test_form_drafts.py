@@ -110,9 +110,9 @@ def test_draft_is_encrypted_and_only_for_its_person(admin: Client, as_role: Any)
 def test_drafts_are_limited_in_number_and_size_and_expire(
     clock: time_machine.Traveller, admin: Client, people: dict[str, User]
 ) -> None:
-    for number in range(form_drafts.MOST + 5):
+    for number in range(form_drafts.MAX_DRAFTS + 5):
         admin.post(f"{NEW}?n={number}", FIELDS | {"unique_id": ""})
-    assert FormDraft.objects.count() == form_drafts.MOST
+    assert FormDraft.objects.count() == form_drafts.MAX_DRAFTS
     answer = admin.post(NEW, FIELDS | {"unique_id": "x" * 40_000}, follow=True)
     assert "too long" in text_of(answer)
     address = admin.post(NEW, FIELDS | {"unique_id": ""}).headers["Location"]
