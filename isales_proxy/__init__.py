@@ -1,1 +1,1 @@
-"""The only door to CC-iSales, and the keeper of what comes through it."""
+"""Calls CC-iSales and stores its data."""

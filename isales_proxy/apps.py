@@ -4,8 +4,6 @@ from django.apps import AppConfig
 
 
 class ISalesProxyConfig(AppConfig):
-    """The door to CC-iSales and what is kept of what comes through it."""
-
     name = "isales_proxy"
     verbose_name = "CC-iSales"
     default_auto_field = "django.db.models.BigAutoField"
@@ -13,6 +11,4 @@ class ISalesProxyConfig(AppConfig):
     def ready(self) -> None:
         # Importing registers the system checks, the jobs and the signal receivers.
         from isales_proxy import checks, jobs  # noqa: F401
-        from isales_proxy.accounts import (
-            groups,  # noqa: F401
-        )
+        from isales_proxy.accounts import groups  # noqa: F401

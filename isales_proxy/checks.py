@@ -1,4 +1,4 @@
-"""System checks: a configuration that cannot work is told before it hurts."""
+"""System checks of configuration and data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from isales_proxy.vendor import vendor_use
 
 @register(Tags.caches)
 def shared_cache(**_more: Any) -> list[CheckMessage]:
-    """More than one worker process needs a cache that they share."""
+    """Require a shared cache for more than one worker process."""
     backend = settings.CACHES["default"]["BACKEND"]
     if settings.WEB_CONCURRENCY > 1 and backend.endswith("LocMemCache"):
         return [
@@ -32,16 +32,16 @@ def shared_cache(**_more: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def one_person_per_username(databases: Sequence[str] | None = None, **_more: Any) -> list[Any]:
-    """People whose user names differ by case alone, from before that was refused.
+    """Warn of user names that differ by case alone, from before that was refused.
 
-    Each of them logs in by the exact name. `migrate`, which every start runs, says it.
+    The people log in by the exact name. `migrate`, which every start runs, shows the warning.
     """
     if not databases:
         return []
     try:
-        pairs = User.objects.list_duplicate_usernames()
+        groups = User.objects.list_duplicate_usernames()
     except DatabaseError:
-        # The tables are yet to be made.
+        # The tables do not exist yet.
         return []
     return [
         checks.Warning(
@@ -50,15 +50,15 @@ def one_person_per_username(databases: Sequence[str] | None = None, **_more: Any
             " under Administration › People.",
             id="isales_proxy.W003",
         )
-        for names in pairs
+        for names in groups
     ]
 
 
 @register(Tags.security, deploy=True)
 def encrypted_line(**_more: Any) -> list[CheckMessage]:
-    """Keys, tokens and called numbers travel over the lines to CC-iSales."""
+    """Warn of connections to CC-iSales without TLS, which carry keys and called numbers."""
     found = settings.ISALES
-    lines = {
+    addresses = {
         "ISALES_BASE_URL": found.base_url,
         "ISALES_OBS_BASE_URL": found.obs_base_url,
         "ISALES_TOKEN_URL": found.token_url,
@@ -69,14 +69,14 @@ def encrypted_line(**_more: Any) -> list[CheckMessage]:
             hint="Use https://, with ISALES_CA_BUNDLE for a private certificate authority.",
             id="isales_proxy.W001",
         )
-        for name, address in lines.items()
+        for name, address in addresses.items()
         if address.startswith("http://")
     ]
 
 
 @register(Tags.security, deploy=True)
 def no_demo_in_production(**_more: Any) -> list[CheckMessage]:
-    """A production server that shows invented calls would mislead people."""
+    """Warn of a production server that shows the simulator's data."""
     if settings.ISALES.demo:
         return [
             checks.Warning(
@@ -90,7 +90,7 @@ def no_demo_in_production(**_more: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def no_simulator_on_real_data(databases: Any = None, **_more: Any) -> list[CheckMessage]:
-    """A command or worker that lacks the configuration of the others must not touch their data."""
+    """Refuse the simulator for a database of a real CC-iSales."""
     if not databases or not vendor_use.refuses_simulator():
         return []
     return [checks.Error(vendor_use.REASON, id="isales_proxy.E002")]
@@ -98,9 +98,9 @@ def no_simulator_on_real_data(databases: Any = None, **_more: Any) -> list[Check
 
 @register(Tags.security)
 def private_files(**_more: Any) -> list[CheckMessage]:
-    """Databases, sessions, jobs and keys are for the user alone who runs the product."""
+    """Warn of files in `VAR_DIR` that other users of the machine can read."""
     folder = Path(settings.VAR_DIR)
-    # What is collected in `static` is shown to everybody.
+    # The files in `static` are public.
     candidates = [folder, *sorted(path for path in folder.iterdir() if path.name != "static")]
     if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         database = str(settings.DATABASES["default"]["NAME"])

@@ -1,7 +1,7 @@
-"""A person's right to be forgotten: one called number taken out of everything that we keep.
+"""The right to be forgotten: removal of a called number from all stored data.
 
-What was done stays, without the number: outcomes of write-backs, and the audit, which knows a
-number by a keyed fingerprint alone.
+Outcomes of write-backs are kept without the number, and so are audit events, which contain only its
+keyed fingerprint.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class NoNumber(ValueError):
 
 @dataclass
 class Removed:
-    """Counts of what was removed: reservations of the mirror, rows of call data, write-backs that
-    lost their number, exports, drafts of forms, and other rows that lost it in a text."""
+    """Counts of deleted reservations, rows of call data, exports and drafts, of write-backs without
+    their number now, and of other rows whose texts contained it."""
 
     reservations: int = 0
     call_data: int = 0
@@ -55,18 +55,17 @@ class Removed:
 def forget_number(
     *, number: str, vdn_ids: Collection[int], reason: str = "", now: datetime
 ) -> Removed:
-    """Take a called number out of these VDNs at `now` (aware UTC), and keep it out of later sweeps
-    and of lists. Raises NoNumber.
+    """Remove a called number from these VDNs, and suppress it in later sweeps and in lists.
 
-    Each part is a transaction of its own: after a failure the same command does the rest. The
-    suppression comes first, so that nothing is stored anew meanwhile.
+    Each part is one transaction: after a failure the command can be repeated. The number is
+    suppressed first, so that it is not stored again meanwhile. `now` is aware UTC. Raises NoNumber.
     """
     wanted = SearchedNumber.parse(number)
     digits = wanted.digits
     if len(digits) < FEWEST_DIGITS or wanted.text.removeprefix("+") != digits:
         raise NoNumber
     removed = Removed()
-    # An answer on disk is read before it is searched.
+    # Store the answers in the disk queue first.
     storage.recover(now)
     leases.recover()
     for vdn_id in sorted(vdn_ids):

@@ -1,4 +1,4 @@
-"""Background work: a few lines each, calling services. Every job is a management command too."""
+"""Background jobs. They call services, as management commands do."""
 
 from __future__ import annotations
 
@@ -42,78 +42,75 @@ def refresh_result_codes(vdn_id: int, by: str, kind: str = RefreshKind.SCHEDULE.
 
 @receiver(result_codes.unknown_code_seen, dispatch_uid="isales_proxy.jobs")
 def refresh_for_unknown_code(vdn: Vdn, **_more: object) -> None:
-    """A row bears a code that the table lacks: perhaps the vendor's table has it by now."""
+    """Refresh the codes when a reservation has a code that the table lacks."""
     refresh_result_codes(vdn.pk, "unknown code seen", RefreshKind.NEED.value)
 
 
 @db_periodic_task(crontab(hour="3", minute="17"))
 def refresh_all_result_codes() -> None:
-    """Daily, at a quiet hour of `TIME_ZONE`: every enabled VDN."""
+    """Refresh the codes of every enabled VDN, daily."""
     for vdn_id in Vdn.objects.enabled().values_list("pk", flat=True):
         refresh_result_codes(vdn_id, "daily job")
 
 
-class Courier:
-    """The deliveries of this process: one at a time, however many ask, and none forgotten.
-
-    So of the worker's threads one stays free for other work.
-    """
+class DeliveryRunner:
+    """Runs deliveries, one at a time in this process, so that other worker threads stay free."""
 
     def __init__(self) -> None:
-        self._wanted = threading.Event()
-        self._under_way = threading.Lock()
-        self._woken_at: datetime | None = None
+        self._requested = threading.Event()
+        self._running = threading.Lock()
+        self._scheduled_at: datetime | None = None
 
     def run(self) -> None:
-        """Deliver what is due, and come again when the next one is."""
-        self._wanted.set()
-        # Who asks while another delivers makes that one look once more before it ends.
-        while self._wanted.is_set() and self._under_way.acquire(blocking=False):
+        """Deliver what is due, and schedule the next delivery."""
+        self._requested.set()
+        # A request during a delivery makes it check once more before it ends.
+        while self._requested.is_set() and self._running.acquire(blocking=False):
             try:
-                self._wanted.clear()
-                drained = DeliveryWorker().deliver_due()
-                self._come_again(drained.next_at)
+                self._requested.clear()
+                delivered = DeliveryWorker().deliver_due()
+                self._schedule(delivered.next_at)
             except SimulatorRefused as error:
                 log.error("write_backs_not_delivered", reason=str(error))
             finally:
-                self._under_way.release()
+                self._running.release()
 
-    def _come_again(self, at: datetime | None) -> None:
+    def _schedule(self, at: datetime | None) -> None:
         if at is None:
             return
-        # The queue counts in whole seconds, and might wake us before the time.
+        # The queue has a resolution of one second, and might run the job too early.
         now = timezone.now()
         at = (max(at, now) + _SECOND).replace(microsecond=0)
-        if self._woken_at is not None and now + _SECOND < self._woken_at <= at:
+        if self._scheduled_at is not None and now + _SECOND < self._scheduled_at <= at:
             return
-        self._woken_at = at
+        self._scheduled_at = at
         deliver.schedule(eta=at)
 
 
-_courier = Courier()
+_runner = DeliveryRunner()
 
 
 @db_task()
 def deliver() -> None:
-    """Bring the vendor what is due of the write-backs."""
-    _courier.run()
+    """Deliver the write-backs that are due."""
+    _runner.run()
 
 
 @receiver(write_backs.queued, dispatch_uid="isales_proxy.jobs")
 def deliver_what_was_queued(**_more: object) -> None:
-    """Something was put into the outbox."""
+    """Deliver when a write-back is queued."""
     deliver()
 
 
 @db_periodic_task(crontab())
 def deliver_every_minute() -> None:
-    """Whatever woke nobody: a queue that was away, a worker that ended."""
-    _courier.run()
+    """Deliver what other jobs missed, for example while the queue was unavailable."""
+    _runner.run()
 
 
 @db_periodic_task(crontab())
 def recover_call_data() -> None:
-    """Every minute: see to what a process left undone while call data was being taken."""
+    """Complete batches of call data whose process died."""
     storage.settle_lost(timezone.now())
 
 
@@ -125,48 +122,48 @@ def run_exports() -> None:
 
 @receiver(exports.queued, dispatch_uid="isales_proxy.jobs")
 def run_queued_export(**_more: object) -> None:
-    """An export was queued."""
+    """Run exports when one is queued."""
     run_exports()
 
 
 @db_periodic_task(crontab())
 def run_exports_every_minute() -> None:
-    """Queued exports whose message was lost; those of a worker that died are marked."""
+    """Run exports whose job was lost, and mark those of dead workers."""
     exports.run_queued()
 
 
 @db_periodic_task(crontab(minute="23"))
 def remove_exports() -> None:
-    """Every hour: delete the files whose day is over."""
+    """Delete expired exports, hourly."""
     exports.purge(timezone.now())
 
 
 @db_periodic_task(crontab(minute="41"))
 def refresh_statistics() -> None:
-    """Refresh what the planner knows of the tables; see `core.database`."""
+    """Refresh the statistics of the tables; see `core.database`."""
     database.refresh_statistics()
 
 
 @db_periodic_task(crontab(hour="4", minute="7"))
 def apply_retention() -> None:
-    """Daily: delete what is kept no longer."""
+    """Delete data past its retention time, daily."""
     retention.apply_retention(timezone.now())
 
 
 @db_periodic_task(crontab(hour="4", minute="37"))
 def verify_audit() -> None:
-    """Daily: walk the chain of the audit; a broken one is logged and shown on its page."""
+    """Verify the audit chain, daily; a broken one is logged and shown on the page."""
     upkeep.verify_and_store()
 
 
 @on_startup()
 def log_start() -> None:
-    """A worker that has just begun is alive, and delivers what was left behind."""
+    """Record the start of a worker, and deliver what is due."""
     health.record_worker_heartbeat()
     deliver()
 
 
 @periodic_task(crontab())
 def record_heartbeat() -> None:
-    """Every minute, so that `/readyz` can tell a silent worker."""
+    """Record every minute that the worker is alive, for `/readyz`."""
     health.record_worker_heartbeat()

@@ -1,7 +1,6 @@
-"""Errors as people and programs are given them: status, title, detail, next step, problem+json.
+"""Descriptions of errors for people and programs: status, title, detail, next step, problem+json.
 
-Follows the table "Status of an answer" of the public contract and RFC 9457. No answer contains a
-traceback, a secret, or the vendor's raw body.
+Follows RFC 9457. No response contains a traceback, a secret, or the vendor's raw body.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 
 _TYPES: Final = "urn:callboard:problem:"
 _RETRY_SECONDS: Final = 5
-_LONGEST_PAUSE_SECONDS: Final = 3600
+_MAX_RETRY_SECONDS: Final = 3600
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Problem:
 
 
 def _omit_null(schema: dict[str, Any]) -> None:
-    """Document optional members as left out, never null, and further ones as possible."""
+    """Document optional members as absent rather than null, and allow further members."""
     del schema["additionalProperties"]
     for member in schema["properties"].values():
         if "anyOf" in member:
@@ -78,7 +77,7 @@ def _omit_null(schema: dict[str, Any]) -> None:
 
 
 class ProblemDetails(BaseModel):
-    """Any error, as RFC 9457 has it. A member without a value is left out."""
+    """Any error, by RFC 9457. Members without a value are absent."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_omit_null)
 
@@ -111,7 +110,7 @@ class ProblemDetails(BaseModel):
 
 
 @dataclass(frozen=True)
-class _Wording:
+class _Description:
     status: int
     slug: str
     title: str | Promise
@@ -121,137 +120,102 @@ class _Wording:
 
 _LATER = _("Nothing is lost. Try again in a moment; if it lasts, tell your admin.")
 
-_WORDINGS: Final[tuple[tuple[type[ISalesError], _Wording], ...]] = (
-    (
-        SimulatorRefused,
-        _Wording(
-            503,
-            "upstream-unavailable",
-            _("CC-iSales is not set up"),
-            _(
-                "This database holds data of a real CC-iSales, but its address is not set. "
-                "Invented data is not shown in its place."
-            ),
-            _("An admin must set ISALES_BASE_URL, or another DATABASE_URL for a demo."),
+# The first class of which an error is an instance describes it.
+_DESCRIPTIONS: Final[Mapping[type[ISalesError], _Description]] = {
+    SimulatorRefused: _Description(
+        503,
+        "upstream-unavailable",
+        _("CC-iSales is not set up"),
+        _(
+            "This database holds data of a real CC-iSales, but its address is not set. "
+            "Invented data is not shown in its place."
+        ),
+        _("An admin must set ISALES_BASE_URL, or another DATABASE_URL for a demo."),
+    ),
+    CircuitOpen: _Description(
+        503,
+        "upstream-unavailable",
+        _("CC-iSales cannot be reached"),
+        _("It failed several times in a row, so we pause before asking again."),
+        _LATER,
+    ),
+    Unreachable: _Description(
+        503,
+        "upstream-unavailable",
+        _("CC-iSales cannot be reached"),
+        _("CC-iSales does not answer, or answers with a fault."),
+        _LATER,
+    ),
+    TimedOut: _Description(
+        504,
+        "upstream-unavailable",
+        _("CC-iSales did not answer in time"),
+        _("No answer arrived within the time allowed."),
+        _LATER,
+    ),
+    Throttled: _Description(
+        503,
+        "busy",
+        _("CC-iSales is busy"),
+        _("CC-iSales asks us to send fewer requests."),
+        _LATER,
+    ),
+    TokenEnded: _Description(
+        502,
+        "credentials",
+        _("The CC-iSales token had expired"),
+        _("CC-iSales no longer accepted our token and did nothing. We have a new one now."),
+        _("Try again: it should work now."),
+    ),
+    KeysUnreadable: _Description(
+        502,
+        "credentials",
+        _("The stored keys cannot be read"),
+        _("They were stored under another SECRET_KEY. CC-iSales was not contacted."),
+        _(
+            "An admin must enter the keys of this VDN again, or name the former key in "
+            "SECRET_KEY_FALLBACKS."
         ),
     ),
-    (
-        CircuitOpen,
-        _Wording(
-            503,
-            "upstream-unavailable",
-            _("CC-iSales cannot be reached"),
-            _("It failed several times in a row, so we pause before asking again."),
-            _LATER,
-        ),
+    KeysMissing: _Description(
+        502,
+        "credentials",
+        _("No keys for CC-iSales are set"),
+        _("This interface needs keys of its own. CC-iSales was not contacted."),
+        _("An admin must set the keys of the OBS interfaces."),
     ),
-    (
-        Unreachable,
-        _Wording(
-            503,
-            "upstream-unavailable",
-            _("CC-iSales cannot be reached"),
-            _("CC-iSales does not answer, or answers with a fault."),
-            _LATER,
-        ),
+    CredentialsRefused: _Description(
+        502,
+        "credentials",
+        _("CC-iSales refuses our keys"),
+        _("The keys of this server are not accepted. Your own log-in is fine."),
+        _("An admin must check the keys and the clock of the server."),
     ),
-    (
-        TimedOut,
-        _Wording(
-            504,
-            "upstream-unavailable",
-            _("CC-iSales did not answer in time"),
-            _("No answer arrived within the time allowed."),
-            _LATER,
-        ),
+    BadAnswer: _Description(
+        502,
+        "bad-answer",
+        _("CC-iSales sent an unreadable answer"),
+        _("The answer cannot be read, so nothing of it is shown."),
+        _("Try again. If it lasts, give the reference below to your admin."),
     ),
-    (
-        Throttled,
-        _Wording(
-            503,
-            "busy",
-            _("CC-iSales is busy"),
-            _("CC-iSales asks us to send fewer requests."),
-            _LATER,
-        ),
+    Misdirected: _Description(
+        502,
+        "upstream-refused",
+        _("The address of CC-iSales may be wrong"),
+        _("The server there refuses the request, but not in the way that CC-iSales does."),
+        _("An admin must check the addresses of CC-iSales in the settings."),
     ),
-    (
-        TokenEnded,
-        _Wording(
-            502,
-            "credentials",
-            _("The CC-iSales token had expired"),
-            _("CC-iSales no longer accepted our token and did nothing. We have a new one now."),
-            _("Try again: it should work now."),
-        ),
+    Refused: _Description(
+        502,
+        "upstream-refused",
+        _("CC-iSales refused the request"),
+        _("It gave no reason."),
+        _("Change the filter, or ask your admin what the code means."),
     ),
-    (
-        KeysUnreadable,
-        _Wording(
-            502,
-            "credentials",
-            _("The stored keys cannot be read"),
-            _("They were stored under another SECRET_KEY. CC-iSales was not contacted."),
-            _(
-                "An admin must enter the keys of this VDN again, or name the former key in "
-                "SECRET_KEY_FALLBACKS."
-            ),
-        ),
-    ),
-    (
-        KeysMissing,
-        _Wording(
-            502,
-            "credentials",
-            _("No keys for CC-iSales are set"),
-            _("This interface needs keys of its own. CC-iSales was not contacted."),
-            _("An admin must set the keys of the OBS interfaces."),
-        ),
-    ),
-    (
-        CredentialsRefused,
-        _Wording(
-            502,
-            "credentials",
-            _("CC-iSales refuses our keys"),
-            _("The keys of this server are not accepted. Your own log-in is fine."),
-            _("An admin must check the keys and the clock of the server."),
-        ),
-    ),
-    (
-        BadAnswer,
-        _Wording(
-            502,
-            "bad-answer",
-            _("CC-iSales sent an unreadable answer"),
-            _("The answer cannot be read, so nothing of it is shown."),
-            _("Try again. If it lasts, give the reference below to your admin."),
-        ),
-    ),
-    (
-        Misdirected,
-        _Wording(
-            502,
-            "upstream-refused",
-            _("The address of CC-iSales may be wrong"),
-            _("The server there refuses the request, but not in the way that CC-iSales does."),
-            _("An admin must check the addresses of CC-iSales in the settings."),
-        ),
-    ),
-    (
-        Refused,
-        _Wording(
-            502,
-            "upstream-refused",
-            _("CC-iSales refused the request"),
-            _("It gave no reason."),
-            _("Change the filter, or ask your admin what the code means."),
-        ),
-    ),
-)
+}
 
-# The OBS pages name status 400 for a bad request and leave open whether a message comes with it.
-_BAD_REQUEST: Final = _Wording(
+# The OBS pages document status 400 for a bad request, but no message.
+_BAD_REQUEST: Final = _Description(
     502,
     "upstream-refused",
     _("CC-iSales refused the request"),
@@ -262,20 +226,21 @@ _BAD_REQUEST: Final = _Wording(
 
 def describe(error: ISalesError) -> Problem:
     """Describe an error of the client in the active language."""
-    wording = next((found for kind, found in _WORDINGS if isinstance(error, kind)), _WORDINGS[1][1])
+    found = (each for kind, each in _DESCRIPTIONS.items() if isinstance(error, kind))
+    description = next(found, _DESCRIPTIONS[CircuitOpen])
     if isinstance(error, Misdirected) and error.http_status == HTTPStatus.BAD_REQUEST:
-        wording = _BAD_REQUEST
-    detail = str(wording.detail)
+        description = _BAD_REQUEST
+    detail = str(description.detail)
     if isinstance(error, Refused):
         detail = _get_refusal(error) or detail
     return Problem(
-        status=wording.status,
-        slug=wording.slug,
-        title=str(wording.title),
+        status=description.status,
+        slug=description.slug,
+        title=str(description.title),
         detail=detail,
-        next_step=_get_next_step(error, wording),
+        next_step=_get_next_step(error, description),
         reference=error.request_id,
-        retry_after=_get_retry_after(error, wording.status),
+        retry_after=_get_retry_after(error, description.status),
         code=error.code or "",
     )
 
@@ -408,7 +373,7 @@ def respond_too_large() -> HttpResponse:
 
 
 def get_request_id() -> str:
-    """Get the id that every log line of this request carries."""
+    """Get the ID in every log line of this request."""
     found = structlog.contextvars.get_contextvars().get("request_id")
     return str(found or uuid.uuid4())
 
@@ -432,19 +397,19 @@ def format_vendor_message(code: str, sentence: str) -> str:
     return " ".join(parts)
 
 
-def _get_next_step(error: ISalesError, wording: _Wording) -> str:
-    """Get the advice; a pause that the vendor asks for is given in seconds."""
+def _get_next_step(error: ISalesError, description: _Description) -> str:
+    """Get the advice, with the time until a retry if the vendor gave one."""
     if isinstance(error, Throttled) and error.retry_after is not None:
         seconds = _clamp_pause(error.retry_after)
         return ngettext(
             "Try again in %(seconds)s second.", "Try again in %(seconds)s seconds.", seconds
         ) % {"seconds": seconds}
-    return str(wording.next_step)
+    return str(description.next_step)
 
 
 def _clamp_pause(seconds: float) -> int:
-    """Round the vendor's pause up to whole seconds, within 1 s and 1 h."""
-    return min(max(1, math.ceil(seconds)), _LONGEST_PAUSE_SECONDS)
+    """Round the vendor's `Retry-After` up to whole seconds, between 1 s and 1 h."""
+    return min(max(1, math.ceil(seconds)), _MAX_RETRY_SECONDS)
 
 
 def _get_retry_after(error: ISalesError, status: int) -> int | None:

@@ -1,4 +1,4 @@
-"""Retention: each kind of data is deleted after its own time."""
+"""Retention: deletion of each kind of data after its retention time."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _KINDS: Final[tuple[tuple[str, Callable[[datetime], int]], ...]] = (
     ("Attempts to log in", sign_in_attempts.purge),
     ("Exports", exports.purge),
     ("Drafts of forms", form_drafts.purge),
-    # The last one, since the others may be recorded there.
+    # Last, since the other deletions may be recorded there.
     ("Audit events", retention.purge),
 )
 
 
 def apply_retention(now: datetime) -> dict[str, int]:
-    """Delete what is over at `now` (aware UTC); gives how many of each kind, by an English name."""
+    """Delete data past its retention time at `now` (aware UTC); return the number by kind."""
     return {name: purge(now) for name, purge in _KINDS}

@@ -1,10 +1,11 @@
-"""Django's admin: people, their access and tokens, VDNs; result codes and the audit to look at.
+"""Django's admin: people, their access and tokens, VDNs, and read-only lists of other records.
 
-An admin finds the VDNs where they are admin, and those people whose access ends there; superusers
-find everything. What is out of reach is no row of any queryset here, so it cannot be listed,
-chosen, changed or deleted.
+Admins see the VDNs where they are admin, and people without access to other VDNs; superusers see
+everything. The querysets contain no other rows, so these cannot be listed, chosen, changed or
+deleted.
 
-Select2 writes style attributes, which our Content-Security-Policy forbids: no autocomplete here.
+There are no autocomplete fields, since Select2 writes style attributes, which our
+Content-Security-Policy forbids.
 """
 
 from __future__ import annotations

@@ -79,8 +79,7 @@ def _confirm_and_apply(
     question: str,
     done: Any,
 ) -> TemplateResponse | None:
-    """Return the page that asks the question; once it is confirmed, apply `change` to each person
-    and say for how many it did something."""
+    """Ask for confirmation; then apply `change` to each person and report the number of changes."""
     if request.POST.get("confirmed") == "yes":
         by = cast("User", request.user)
         count = sum(bool(change(person=person, by=by)) for person in queryset)

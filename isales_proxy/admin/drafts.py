@@ -1,6 +1,6 @@
-"""Forms of the admin that show a draft: what their person typed before, in place of what is stored.
+"""Forms of the admin that show a draft instead of the stored values.
 
-The pages of the product save the draft and put it into the request (dashboard/admin_site.py).
+`dashboard.admin_site` saves the drafts and puts them into the request.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from isales_proxy.accounts.form_drafts import list_secret_fields
 
 
 class Draft(Protocol):
-    """Saved fields. `judged` requests their validation; `notice` has the errors of secrets, which
-    are not saved: a line for each, the name of its field first."""
+    """Saved fields. `judged`: show their errors. `notice` has the errors of secrets, which are not
+    saved: one per line, beginning with the name of the field."""
 
     @property
     def data(self) -> QueryDict | None: ...
@@ -27,12 +27,12 @@ class Draft(Protocol):
 
 
 class DraftAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Pages to add and to change a record; its fields and inline rows are those of the draft."""
+    """Pages to add and to change a record, filled with the draft if there is one."""
 
     keeps_drafts = True
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Return the form; without arguments it is bound to the draft."""
+        """Return the form class, bound to the draft."""
         form_class: Any = super().get_form(request, *args, **kwargs)
         draft = _get_draft(request)
         return form_class if draft is None else _bind(form_class, draft)
@@ -56,13 +56,13 @@ class DraftAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 def _get_draft(request: HttpRequest) -> Draft | None:
-    """Return the draft that a page is to show, if it has any fields."""
+    """Return the draft that the page is to show, if it has fields."""
     draft: Draft | None = getattr(request, "callboard_draft", None)
     return None if draft is None or draft.data is None else draft
 
 
 def _bind(form_class: Any, draft: Draft) -> Any:
-    """Return a class of forms with the fields of the draft as their data."""
+    """Return a form class with the fields of the draft as its data."""
 
     class DraftForm(form_class):  # type: ignore[misc]
         def __init__(self, **options: Any) -> None:
@@ -76,7 +76,7 @@ def _bind(form_class: Any, draft: Draft) -> Any:
 
 
 def _replace_secret_errors(form: Any, notice: str) -> None:
-    """Put those of `notice` in the place of "required": what was typed was validated before."""
+    """Replace the errors of secrets by those in `notice`, of the values that were submitted."""
     names = list_secret_fields(form)
     for name in names:
         form.errors.pop(name, None)

@@ -1,4 +1,4 @@
-"""Lists of the admin: which lookups their addresses may use, and lists that are only read."""
+"""Base classes of the admin's lists: allowed lookups, and read-only lists."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from django.http import HttpRequest
 
 from isales_proxy.core.input_cleaning import clean_text
 
-# How the filters of a list, and its dates, put their questions.
+# Lookups that the filters of a list and its date hierarchy use.
 _BY_FILTER: Final = ("", "__exact", "__isnull", "__id__exact")
 _BY_DATE: Final = ("__year", "__month", "__day", "__gte", "__lt")
 
 
 class OwnFiltersOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    """A list that is narrowed by its own filters alone, and by a search that is cleaned as all
-    typed text is.
+    """A list that can be filtered only by its own filters, and whose search text is cleaned.
 
-    Django lets an address narrow it by every field of the model, and of models that this one points
-    to. Who counts what is left would find a field that is shown to nobody, letter by letter.
+    Django allows a URL to filter by any field of the model and of related ones. By counting the
+    results one could find hidden values letter by letter.
     """
 
     def get_search_results(
@@ -29,7 +28,7 @@ class OwnFiltersOnly(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().get_search_results(request, queryset, clean_text(search_term))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Tell whether one of the list's filters, or its dates, asks so."""
+        """Return True if a filter of the list, or its date hierarchy, uses this lookup."""
         filters: Any = self.get_list_filter(request)
         names = [each[0] if isinstance(each, tuple | list) else each for each in filters]
         declared = {f"{name}{how}" for name in names for how in _BY_FILTER}
@@ -38,7 +37,7 @@ class OwnFiltersOnly(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class ReadOnly(OwnFiltersOnly):
-    """A list for whoever may enter the admin at all, in which nobody changes anything."""
+    """A read-only list for all staff."""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.is_active and request.user.is_staff)

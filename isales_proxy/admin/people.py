@@ -28,7 +28,7 @@ from isales_proxy.models import Access, User, Vdn
 
 
 class AccessForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
-    """A row that somebody saves by hand is theirs: single sign-on leaves it alone from then on."""
+    """Form of an access right. Single sign-on no longer changes rows that were saved here."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -42,33 +42,33 @@ class AccessForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
 
 
 class PersonForm(CleanedInput, UserChangeForm):  # type: ignore[type-arg]
-    """A person, changed."""
+    """Form of an existing person."""
 
 
 class NewPersonForm(CleanedInput, AdminUserCreationForm):  # type: ignore[type-arg]
-    """A new person."""
+    """Form of a new person."""
 
 
-class _Watched(BaseModelAdmin):  # type: ignore[type-arg]
-    """Recording of all changes by these pages, in the transaction that makes them."""
+class _Audited(BaseModelAdmin):  # type: ignore[type-arg]
+    """Records all changes by these pages in the audit, in the same transaction."""
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return self._watch(super().changeform_view, request, *args, **kwargs)  # type: ignore[misc]
+        return self._record(super().changeform_view, request, *args, **kwargs)  # type: ignore[misc]
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return self._watch(super().delete_view, request, *args, **kwargs)  # type: ignore[misc]
+        return self._record(super().delete_view, request, *args, **kwargs)  # type: ignore[misc]
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Watch the list, by whose actions several are deleted."""
-        return self._watch(super().changelist_view, request, *args, **kwargs)  # type: ignore[misc]
+        """Record deletions by the actions of the list."""
+        return self._record(super().changelist_view, request, *args, **kwargs)  # type: ignore[misc]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Record who is new."""
+        """Add a new person to the people whose changes are recorded."""
         super().save_model(request, obj, form, change)  # type: ignore[misc]
         if isinstance(obj, User):
             request.callboard_touched.add(obj.pk)  # type: ignore[attr-defined]
 
-    def _watch(
+    def _record(
         self, view: Callable[..., Any], request: HttpRequest, *args: Any, **kwargs: Any
     ) -> Any:
         if request.method != "POST":
@@ -81,7 +81,7 @@ class _Watched(BaseModelAdmin):  # type: ignore[type-arg]
             return view(request, *args, **kwargs)
 
     def _people(self, request: HttpRequest, chosen: list[str]) -> Iterable[int]:
-        """Return the keys of the people whom this request can be about."""
+        """Return the keys of the people whom this request may change."""
         marked = [key for key in request.POST.getlist("_selected_action") if key.isdecimal()]
         rows = self.get_queryset(request)
         if not request.POST.get("select_across", "0").strip("0"):
@@ -94,7 +94,7 @@ class _Watched(BaseModelAdmin):  # type: ignore[type-arg]
 
 
 class _AccessInReach(BaseModelAdmin):  # type: ignore[type-arg]
-    """Access rows of one's own VDNs, with one's own VDNs and people to choose from."""
+    """Access rows of managed VDNs, with managed VDNs and people as choices."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Access]:
         return super().get_queryset(request).filter(vdn__in=Vdn.objects.managed_by(request.user))
@@ -108,7 +108,7 @@ class _AccessInReach(BaseModelAdmin):  # type: ignore[type-arg]
 
 
 class _AccessRights(BaseInlineFormSet):  # type: ignore[type-arg]
-    """Says in our words that somebody new needs one."""
+    """Formset with our message for a new person without access rights."""
 
     default_error_messages: ClassVar = {
         **BaseInlineFormSet.default_error_messages,
@@ -117,7 +117,7 @@ class _AccessRights(BaseInlineFormSet):  # type: ignore[type-arg]
 
 
 class AccessInline(_AccessInReach, admin.StackedInline):  # type: ignore[type-arg]
-    """A person's roles, beside the person."""
+    """A person's access rights on the page of the person."""
 
     model = Access
     form = AccessForm
@@ -125,7 +125,7 @@ class AccessInline(_AccessInReach, admin.StackedInline):  # type: ignore[type-ar
     extra = 0
 
     def get_min_num(self, request: HttpRequest, obj: User | None = None, **_more: Any) -> int:
-        """Require one of somebody new, who would see nothing without."""
+        """Require an access right for a new person."""
         return 1 if obj is None else 0
 
     def get_formset(self, request: HttpRequest, obj: User | None = None, **kwargs: Any) -> Any:
@@ -133,9 +133,8 @@ class AccessInline(_AccessInReach, admin.StackedInline):  # type: ignore[type-ar
 
 
 @admin.register(User)
-class PeopleAdmin(OwnFiltersOnly, _Watched, DraftAdmin, UserAdmin):  # type: ignore[type-arg]
-    """People. Who may enter here follows from their roles; groups and single permissions are for
-    superusers."""
+class PeopleAdmin(OwnFiltersOnly, _Audited, DraftAdmin, UserAdmin):  # type: ignore[type-arg]
+    """People. `is_staff` follows from roles; only superusers change groups and permissions."""
 
     form = PersonForm
     add_form = NewPersonForm
@@ -167,25 +166,25 @@ class PeopleAdmin(OwnFiltersOnly, _Watched, DraftAdmin, UserAdmin):  # type: ign
 
     @admin.display(description=_("second factor"))
     def second_factor(self, person: User) -> str:
-        """Return such as `authenticator app, security key`; "" for somebody who has none."""
+        """Return, for example, "authenticator app, security key"; "" without a second factor."""
         kinds = second_factors.list_kinds(person)
         return ", ".join(str(second_factors.LABELS[kind]) for kind in kinds)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """The first password of a new person is for one log-in."""
+        """Mark the first password of a new person as temporary."""
         if not change:
             obj.password_is_temporary = obj.has_usable_password()
         super().save_model(request, obj, form, change)
 
     @method_decorator(sensitive_post_parameters())
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002 - Django's signature
-        """Give a person another password; one that somebody else sets is for one log-in.
+        """Set a temporary password for another person.
 
-        One's own is changed on the account's page, which asks for the old one.
+        People change their own on the account page, which asks for the old one.
         """
         if id == str(request.user.pk):
             return redirect("account_change_password")
-        answer = self._watch(super().user_change_password, request, id, form_url)
+        answer = self._record(super().user_change_password, request, id, form_url)
         person = self.get_object(request, id)
         done = request.method == "POST" and answer.status_code == 302
         if done and person is not None and person != request.user:
@@ -202,14 +201,14 @@ class PeopleAdmin(OwnFiltersOnly, _Watched, DraftAdmin, UserAdmin):  # type: ign
         return (*found, more)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Bring what follows from the roles up to date with a changed superuser or group, too."""
+        """Update `is_staff` after a change of `is_superuser` or groups as well."""
         super().save_related(request, form, formsets, change)
         people.sync_staff(form.instance)
 
 
 @admin.register(Access)
-class AccessAdmin(_Watched, _AccessInReach, OwnFiltersOnly, DraftAdmin):
-    """All access at a glance."""
+class AccessAdmin(_Audited, _AccessInReach, OwnFiltersOnly, DraftAdmin):
+    """All access rights in one list."""
 
     form = AccessForm
     list_display = ("user", "vdn", "role", "agent_account")
@@ -220,5 +219,5 @@ class AccessAdmin(_Watched, _AccessInReach, OwnFiltersOnly, DraftAdmin):
     def get_readonly_fields(
         self, request: HttpRequest, obj: Access | None = None
     ) -> tuple[str, ...]:
-        """Keep person and VDN of an existing row: another pair is another row."""
+        """Make person and VDN of an existing row read-only."""
         return () if obj is None else ("user", "vdn")

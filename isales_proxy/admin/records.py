@@ -14,8 +14,8 @@ from isales_proxy.models import AuditEvent, CallDataBatch, CodeRefresh, ResultCo
 from isales_proxy.privacy import masking
 
 
-class _OfOwnVdns(ReadOnly):
-    """Rows of one's own VDNs."""
+class _ManagedVdnRecords(ReadOnly):
+    """Rows of managed VDNs."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         found = super().get_queryset(request)
@@ -25,8 +25,8 @@ class _OfOwnVdns(ReadOnly):
 
 
 @admin.register(ResultCode)
-class ResultCodeAdmin(_OfOwnVdns):
-    """The code tables as they came from the vendor."""
+class ResultCodeAdmin(_ManagedVdnRecords):
+    """The code tables as received from the vendor."""
 
     list_display = ("code", "vdn", "text_en", "text_zh", "last_seen", "gone_at")
     list_filter = (("vdn", admin.RelatedOnlyFieldListFilter),)
@@ -35,7 +35,7 @@ class ResultCodeAdmin(_OfOwnVdns):
 
 
 @admin.register(AuditEvent)
-class AuditAdmin(_OfOwnVdns):
+class AuditAdmin(_ManagedVdnRecords):
     """The audit: person, action, time and address."""
 
     list_display = ("at", "action", "actor", "address", "vdn_id", "subject", "reason")
@@ -45,8 +45,8 @@ class AuditAdmin(_OfOwnVdns):
 
 
 @admin.register(CallDataBatch)
-class BatchAdmin(_OfOwnVdns):
-    """Call data that was taken: its states. The rows stand on the task's own page."""
+class BatchAdmin(_ManagedVdnRecords):
+    """Batches of call data without their rows, which the page of the task shows."""
 
     list_display = ("id", "vdn", "service_id", "state", "batch_count", "received", "asked_at")
     fields = (
@@ -58,18 +58,18 @@ class BatchAdmin(_OfOwnVdns):
     search_fields = ("service_id", "asked_by_name")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CallDataBatch]:
-        """Leave out the answers, which may have megabytes."""
+        """Do not load the raw answers, which may have megabytes."""
         return super().get_queryset(request).defer("raw")
 
     @admin.display(description=_("reason"))
     def masked_reason(self, row: CallDataBatch) -> str:
-        """Return the reason masked: its writer may have copied a number into it."""
+        """Return the reason, masked, since it is free text."""
         return masking.mask_text(row.reason)
 
 
 @admin.register(WriteBack)
-class WriteBackAdmin(_OfOwnVdns):
-    """Results written back: their states. What was said stands on their own pages."""
+class WriteBackAdmin(_ManagedVdnRecords):
+    """Write-backs without their contents, which their own pages show."""
 
     list_display = ("id", "vdn", "service_id", "unique_id", "fail_code", "state", "created_at")
     fields = (*list_display, "created_by_name", "finished_at", "vendor_code")
@@ -79,7 +79,7 @@ class WriteBackAdmin(_OfOwnVdns):
 
 
 @admin.register(CodeRefresh)
-class CodeRefreshAdmin(_OfOwnVdns):
+class CodeRefreshAdmin(_ManagedVdnRecords):
     """History of the code tables."""
 
     list_display = ("at", "vdn", "kind", "by", "added", "removed", "reworded")

@@ -1,4 +1,4 @@
-"""API tokens of the people within reach: to look at, and to revoke."""
+"""API tokens of managed people: a list in which they can be revoked."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ from isales_proxy.models import ApiToken, User
 
 @admin.register(ApiToken)
 class TokenAdmin(ReadOnly):
-    """Deleting one here is revoking it, which the audit tells. Of its hash nothing is shown.
-
-    Whoever makes a token sees it, and would be its person: nobody adds one here.
-    """
+    """Tokens, which are revoked by deletion. None can be added: the creator would see the text of
+    another person's token."""
 
     list_display = (
         *("user", "name", "scope", "token_key"),
@@ -30,18 +28,18 @@ class TokenAdmin(ReadOnly):
     search_fields = ("user__username", "name", "token_key")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
-        """Return those of the people whom the reader manages."""
+        """Return the tokens of the people whom the user manages."""
         found: QuerySet[ApiToken] = ApiToken.objects.managed_by(request.user)
         return found
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Allow whoever sees it: what is out of reach is not to be found here."""
+        """Allow it for all visible tokens."""
         return self.has_view_permission(request, obj)
 
     def delete_model(self, request: HttpRequest, obj: ApiToken) -> None:
         tokens.revoke(by=cast("User", request.user), token=obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
-        """Revoke each, so that each is told."""
+        """Revoke each token, so that each is audited."""
         for token in queryset:
             self.delete_model(request, token)

@@ -1,4 +1,4 @@
-"""VDNs: how they are called, which are in use, and which keys they have of their own."""
+"""VDNs: name, settings, and own keys."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MOST_NAMES: Final = 10
 
 
 def _key_field(name: str) -> forms.CharField:
-    """Create the field of a key, which does not stand in the page once it was typed."""
+    """Create the field of a key, which never shows its value."""
     return forms.CharField(
         label=_KEYS[name],
         required=False,
@@ -43,7 +43,7 @@ def _key_field(name: str) -> forms.CharField:
 
 
 class VdnForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
-    """A VDN and keys of its own. A key that is held is never shown; an empty field keeps it."""
+    """A VDN and its own keys. Keys are never shown; an empty field keeps the current key."""
 
     access_key = _key_field("access_key")
     secret_key = _key_field("secret_key")
@@ -63,22 +63,22 @@ class VdnForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._held = vdn_keys.list_own_keys(self.instance) if self.instance.pk else frozenset()
-        for name in self._held & self.fields.keys():
+        self._set_keys = vdn_keys.list_own_keys(self.instance) if self.instance.pk else frozenset()
+        for name in self._set_keys & self.fields.keys():
             self.fields[name].help_text = _("Set; leave empty to keep it.")
-        choices = [(name, label) for name, label in _KEYS.items() if name in self._held]
+        choices = [(name, label) for name, label in _KEYS.items() if name in self._set_keys]
         cast("forms.MultipleChoiceField", self.fields["take"]).choices = choices
         if "cc_id" in self.fields:
             self.fields["cc_id"].required = False
 
     def clean_cc_id(self) -> int:
-        """Return that of the environment where it is left empty."""
+        """Return `ISALES_CC_ID` if the field is empty."""
         return int(self.cleaned_data["cc_id"] or settings.ISALES.cc_id)
 
     def clean(self) -> dict[str, Any]:
-        """Refuse half of a pair, at the field of the missing one."""
+        """Refuse half of a pair, with the error at the field of the missing key."""
         found = super().clean() or self.cleaned_data
-        after = (self._held - set(found.get("take", ()))) | self.put.keys()
+        after = (self._set_keys - set(found.get("take", ()))) | self.put.keys()
         for first, second in vdn_keys.PAIRS:
             if (first in after) != (second in after):
                 missing = second if first in after else first
@@ -87,13 +87,13 @@ class VdnForm(CleanedInput, forms.ModelForm):  # type: ignore[type-arg]
 
     @property
     def put(self) -> dict[str, str]:
-        """The keys that were typed in."""
+        """The typed keys."""
         return {name: value for name in _KEYS if (value := self.cleaned_data.get(name))}
 
 
 @admin.register(Vdn)
 class VdnAdmin(OwnFiltersOnly, DraftAdmin):
-    """VDNs are switched off rather than deleted: their code tables and access would go, too."""
+    """VDNs, which cannot be deleted but disabled: code tables and access depend on them."""
 
     form = VdnForm
     list_display = ("id", "name", "time_zone", "cc_id", "enabled", "codes_read_at")
@@ -112,7 +112,7 @@ class VdnAdmin(OwnFiltersOnly, DraftAdmin):
     )
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Tell who may add a VDN, for whoever may not."""
+        """Add the names of the superusers, who may add VDNs, for the hint to other admins."""
         names = User.objects.filter(is_superuser=True, is_active=True).order_by("username")
         more = {"superusers": list(names.values_list("username", flat=True)[:_MOST_NAMES])}
         return super().changelist_view(request, {**(extra_context or {}), **more})
@@ -121,11 +121,11 @@ class VdnAdmin(OwnFiltersOnly, DraftAdmin):
         return super().get_queryset(request).filter(pk__in=Vdn.objects.managed_by(request.user))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Vdn | None = None) -> tuple[str, ...]:
-        """Keep the vendor's number."""
+        """Make the ID of an existing VDN read-only."""
         return ("codes_read_at",) if obj is None else ("id", "codes_read_at")
 
     def save_model(self, request: HttpRequest, obj: Vdn, form: Any, change: bool) -> None:
-        """Write only what was changed: a refresh may raise the version of the codes meanwhile."""
+        """Save the changed fields only, since a refresh may change others meanwhile."""
         columns = [name for name in form.changed_data if name in _COLUMNS]
         obj.save(update_fields=columns if change else None)
         by = cast("User", request.user)
@@ -143,7 +143,7 @@ class VdnAdmin(OwnFiltersOnly, DraftAdmin):
             )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Allow superusers only: a VDN that is nobody's own is out of an admin's reach."""
+        """Allow it for superusers only, since no admin manages a new VDN."""
         return bool(request.user.is_superuser)
 
     def has_delete_permission(self, request: HttpRequest, obj: Vdn | None = None) -> bool:

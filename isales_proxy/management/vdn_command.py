@@ -1,4 +1,4 @@
-"""Commands that do the same for every enabled VDN, or for one."""
+"""Base class of commands that run for every enabled VDN, or for one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from isales_proxy.vendor.vendor_use import SimulatorRefused
 
 
 class VdnCommand(BaseCommand):
-    """Goes on after a VDN that failed, and ends with exit code 1 and a line for each failure."""
+    """Continues after a failure; exits with code 1 and one line per failure."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the options."""
         parser.add_argument("--vdn", type=int, metavar="ID", help="only this one")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Do it for each VDN."""
+        """Run the command for each VDN."""
         number = options["vdn"]
         vdns = Vdn.objects.enabled() if number is None else Vdn.objects.filter(pk=number)
         if number is not None and not vdns:
@@ -37,5 +36,5 @@ class VdnCommand(BaseCommand):
             raise CommandError("\n".join(failed))
 
     def handle_vdn(self, vdn: Vdn, options: dict[str, Any]) -> Iterable[str]:
-        """Do it for one VDN, print what was done, and return what failed."""
+        """Run the command for one VDN, print the result, and return the failures."""
         raise NotImplementedError

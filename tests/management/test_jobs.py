@@ -66,7 +66,7 @@ def test_failed_delivery_is_scheduled_once_for_its_next_attempt(
     vendor.faults.add("status", operation=PUSH_MID_RESULT, status=503)
     HUEY.flush()
     row = outbox_of(people).write()
-    courier = jobs.Courier()
+    courier = jobs.DeliveryRunner()
     courier.run()
     courier.run()
     (again,) = [task for task in HUEY.pending() if task.eta is not None]

@@ -77,7 +77,7 @@ def test_empty_field_keeps_the_key(vendor: Simulator, admin: Client) -> None:
     submit(admin, access_key=OWN_KEY, secret_key=OWN_SECRET)
     submit(admin, name="Another name")
     row = VdnCredentials.objects.get(vdn_id=88)
-    assert row.open("secret_key") == OWN_SECRET
+    assert row.get_key("secret_key") == OWN_SECRET
     assert vdn_keys.list_own_keys(Vdn.objects.get(pk=88)) == {"access_key", "secret_key"}
 
 

@@ -1,4 +1,4 @@
-"""`manage.py adduser`: let a person in, or change their role; safe to run again."""
+"""`manage.py adduser`: create or update a person and their role; can be repeated."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from isales_proxy.vendor import vendor_use
 
 
 class Command(BaseCommand):
-    """The password comes by a variable of the environment: arguments are seen by everybody."""
+    """The password is read from an environment variable, since arguments are visible to others."""
 
     help = "Create a person with a role in one or more VDNs, or update them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the options."""
         parser.add_argument("name", help="the log-in name")
         parser.add_argument("--role", required=True, choices=Role.values)
         parser.add_argument(
@@ -37,7 +36,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Create or update the person, or say in one message why not."""
+        """Create or update the person. Raises CommandError."""
         vendor_use.require_configured()
         variable: str = options["password_env"]
         password = os.environ.get(variable, "") if variable else ""

@@ -1,4 +1,4 @@
-"""`manage.py apply_retention`: delete what is older than we keep it; the daily job by hand."""
+"""`manage.py apply_retention`: delete data past its retention time; runs the daily job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from isales_proxy.vendor import vendor_use
 
 
 class Command(BaseCommand):
-    """Deletes everything whose retention time is over."""
+    """Deletes all data past its retention time."""
 
     help = (
         "Delete call data, finished write-backs, versions and closed reservations of the mirror,"

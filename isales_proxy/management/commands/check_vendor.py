@@ -13,7 +13,7 @@ from isales_proxy.models import Vdn
 
 
 class Command(VdnCommand):
-    """Checks every enabled VDN, or one. The output may be given to the vendor's support."""
+    """Prints a report for each VDN, without personal data, fit for the vendor's support."""
 
     help = (
         "Call each read-only interface of CC-iSales once, for every enabled VDN or for one, "
@@ -22,7 +22,6 @@ class Command(VdnCommand):
     _separator = ""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the options."""
         super().add_arguments(parser)
         parser.add_argument(
             "--probe",
@@ -31,7 +30,7 @@ class Command(VdnCommand):
         )
 
     def handle_vdn(self, vdn: Vdn, options: dict[str, Any]) -> list[str]:
-        """Print a report; an interface that should have answered has failed."""
+        """Print the report; return the interfaces that failed."""
         try:
             report = services.run_check_unattended(vdn=vdn, with_probes=options["probe"])
         except AlreadyRunning:

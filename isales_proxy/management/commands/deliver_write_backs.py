@@ -1,4 +1,4 @@
-"""`manage.py deliver_write_backs`: deliver the write-backs of the outbox; the job by hand."""
+"""`manage.py deliver_write_backs`: deliver the write-backs of the outbox; runs the job."""
 
 from __future__ import annotations
 
@@ -16,21 +16,20 @@ from isales_proxy.write_backs.delivery import DeliveryRun, DeliveryWorker
 
 log = structlog.get_logger("isales")
 
-_LONGEST_WAIT: Final = 5.0
-_SHORTEST_WAIT: Final = 0.05
+_MAX_WAIT_S: Final = 5.0
+_MIN_WAIT_S: Final = 0.05
 
 
 class Command(BaseCommand):
-    """Deliver what is due now; with `--watch` what becomes due, until a signal."""
+    """Delivers what is due now, or with `--watch` also what becomes due later."""
 
     help = "Deliver the write-backs that are due, once; with --watch until a signal."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the options."""
         parser.add_argument("--watch", action="store_true", help="go on until a signal comes")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Print a line for each run that did something; a call under way is always finished."""
+        """Print a line for each run that did something. Calls in progress are always completed."""
         stop, watches = StopRequest(), options["watch"]
         worker = DeliveryWorker()
         if watches:
@@ -44,26 +43,25 @@ class Command(BaseCommand):
             except Error as error:
                 if not watches:
                     raise
-                # Try again: the database will be back.
                 log.warning("deliveries_interrupted", error=type(error).__name__)
                 run = DeliveryRun()
-            # The lease of a dead worker expires only after it was watched for a while.
+            # The lease of a dead worker expires only after some observation.
             goes_on = watches or run.abandoned
             if not goes_on or run.delivered or run.refused or run.postponed or run.given_up:
                 self.stdout.write(_format_summary(run))
-            if not goes_on or stop.wait(_get_wait(run)):
+            if not goes_on or stop.wait(_get_wait_s(run)):
                 return
 
 
-def _get_wait(run: DeliveryRun) -> float:
-    """Seconds until the next one is due; few, since other processes may queue new ones."""
+def _get_wait_s(run: DeliveryRun) -> float:
+    """Return the time to wait for the next write-back, or for new ones of other processes."""
     if run.next_at is None:
-        return _LONGEST_WAIT
+        return _MAX_WAIT_S
     left = (run.next_at - timezone.now()).total_seconds()
-    return min(max(left, _SHORTEST_WAIT), _LONGEST_WAIT)
+    return min(max(left, _MIN_WAIT_S), _MAX_WAIT_S)
 
 
 def _format_summary(run: DeliveryRun) -> str:
-    """`3 delivered, 0 refused, 1 postponed`, and how many were given up."""
+    """Return, for example, "3 delivered, 0 refused, 1 postponed, 2 given up"."""
     text = f"{run.delivered} delivered, {run.refused} refused, {run.postponed} postponed"
     return f"{text}, {run.given_up} given up" if run.given_up else text

@@ -1,4 +1,4 @@
-"""`manage.py demo`: people of each role to try the product with."""
+"""`manage.py demo`: create demo people, one per role."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from isales_proxy.mirror.forgetting import forget_mirrors
 from isales_proxy.models import Role, Vdn
 from isales_proxy.vendor import vendor_use
 
-# Known to everybody, so it opens invented data only.
+# Publicly known, so it is used with the simulator only.
 KNOWN_PASSWORD: Final = "callboard-demo"  # noqa: S105
 SUPERUSER: Final = "superuser"
 AGENT_ACCOUNT: Final = "116"
@@ -25,12 +25,11 @@ _EVERYWHERE: Final = (Role.ADMIN, Role.SUPERVISOR)
 
 
 class Command(BaseCommand):
-    """Creates demo people. With a real CC-iSales their passwords are random and new at each run."""
+    """Creates demo people. With a real CC-iSales each run gives them random passwords."""
 
     help = "Create demo people for each role and print their log-ins."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the options."""
         parser.add_argument(
             "--close",
             action="store_true",
@@ -38,7 +37,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Make the people, print the table, and read the result codes once."""
+        """Create the people, print their log-ins, and refresh the result codes."""
         if options["close"]:
             closed = people.remove_known_passwords(
                 [*Role.values, SUPERUSER], known_password=KNOWN_PASSWORD
@@ -53,9 +52,9 @@ class Command(BaseCommand):
         demo = settings.ISALES.demo
         wanted: dict[str, Role] = {role.value: role for role in Role}
         if demo:
-            # Each start of the simulator has reservations of its own.
+            # Each start of the simulator has other reservations.
             forget_mirrors(vdns)
-            # One who may add a VDN, which admins may not. None of these for real data.
+            # Only a superuser can add VDNs. None is created for real data.
             wanted[SUPERUSER] = Role.ADMIN
         lines = [("name", "password", "role", "VDN")]
         left_alone = []
@@ -77,7 +76,7 @@ class Command(BaseCommand):
                 raise CommandError(str(error)) from None
             else:
                 places = ", ".join(map(str, spec.vdns))
-                # The name of each tells the role as well.
+                # The names are those of the roles.
                 lines.append((name, spec.password, name, places))
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         for line in lines:
@@ -86,7 +85,7 @@ class Command(BaseCommand):
         if left_alone:
             names = ", ".join(left_alone)
             self.stdout.write(f"\nLeft alone, since the demo did not make them: {names}")
-        # The log-ins are what one is to see; the log of a good refresh would push them away.
+        # The log of the refresh would hide the log-ins.
         logging.disable(logging.INFO)
         try:
             call_command("refresh_result_codes", stdout=StringIO())

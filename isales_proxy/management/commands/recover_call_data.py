@@ -1,4 +1,4 @@
-"""`manage.py recover_call_data`: settle batches whose process died; the job by hand."""
+"""`manage.py recover_call_data`: complete batches whose process died; runs the job."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from isales_proxy.vendor import vendor_use
 
 
 class Command(BaseCommand):
-    """Settle every batch whose process died. CC-iSales is not called."""
+    """Completes batches whose process died, without calling CC-iSales."""
 
     help = "Settle batches of call data whose process died: read the answer that was kept, if any."
 

@@ -1,4 +1,4 @@
-"""`manage.py refresh_result_codes`: read the code tables anew; the daily job by hand."""
+"""`manage.py refresh_result_codes`: refresh the code tables; runs the daily job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from isales_proxy.result_codes.services import RefreshReport
 
 
 class Command(VdnCommand):
-    """Every enabled VDN, or one. A refresh that fails changes nothing; the others go on."""
+    """Refreshes the code table of each VDN. A refresh that fails changes nothing."""
 
     help = "Read the OBS result codes of every enabled VDN, or of one."
 
@@ -30,7 +30,7 @@ class Command(VdnCommand):
 
 
 def _summarise(report: RefreshReport) -> str:
-    """`118 kept, 2 added, 1 reworded`, and what is no longer listed; or that it was held off."""
+    """Return, for example, "118 kept, 2 added, 1 reworded, 1 no longer listed"."""
     if report.held:
         return "nothing was changed: CC-iSales still lists the table that was rolled back."
     text = f"{report.kept} kept, {report.added} added, {report.reworded} reworded"

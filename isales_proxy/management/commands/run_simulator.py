@@ -1,4 +1,4 @@
-"""`manage.py run_simulator`: a stand-in CC-iSales in the foreground, for demos and trials."""
+"""`manage.py run_simulator`: run the simulator in the foreground, for demos and tests."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from isales_proxy.simulator import Simulator
 
 
 class Command(BaseCommand):
-    """Runs until SIGINT or SIGTERM; needs neither a database nor any setting."""
+    """Runs until SIGINT or SIGTERM, without a database or settings."""
 
     help = "Run a simulated CC-iSales over HTTP until interrupted."
     requires_system_checks: list[str] = []  # noqa: RUF012  (Django declares it like this)
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the options."""
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
         parser.add_argument("--port", type=int, default=0, help="0 (default) picks a free port")
         parser.add_argument("--rows", type=int, default=12_000, help="reservations per VDN")
@@ -48,8 +47,8 @@ class Command(BaseCommand):
             raise CommandError("--call-data is 0 to 100000")
         if not all(1 <= vdn <= 9999 for vdn in vdns):
             raise CommandError("--vdn is 1 to 9999")
-        ended = StopRequest()
-        ended.on_signals()
+        stop = StopRequest()
+        stop.on_signals()
         simulator = Simulator(
             host=options["host"],
             port=options["port"],
@@ -69,4 +68,4 @@ class Command(BaseCommand):
                 f"(VDN {names}, {options['rows']} rows each)"
             )
             self.stdout.flush()
-            ended.wait()
+            stop.wait()

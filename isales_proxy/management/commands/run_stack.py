@@ -81,7 +81,6 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012 - Django declares it like this
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the options."""
         parser.add_argument("--port", type=int, help="port on 127.0.0.1 (or PORT; default 8000)")
         parser.add_argument("--bind", help="host:port or unix:path (or BIND), for --production")
         parser.add_argument(

@@ -1,4 +1,4 @@
-"""`manage.py verify_audit`: walk the chain of the audit; the daily job by hand."""
+"""`manage.py verify_audit`: verify the audit chain; runs the daily job."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from isales_proxy.vendor import vendor_use
 
 
 class Command(BaseCommand):
-    """Exit code 0: unbroken. 1: broken, with the first event that is."""
+    """Exit code 1: the chain is broken; the first broken event is printed."""
 
     help = "Verify that no event of the audit was changed, put in, taken out or moved."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the options."""
         parser.add_argument(
             "--anchor",
             type=_anchor,
@@ -27,7 +26,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Print what was found."""
+        """Print the result."""
         vendor_use.require_configured()
         found = retention.verify_and_store(anchor=options["anchor"])
         if found.first_at and found.last_at:
