@@ -113,7 +113,7 @@ def private_files(**_more: Any) -> list[CheckMessage]:
         checks.Warning(
             f"Other users of this machine have access to {', '.join(wide)}.",
             hint=f"chmod -R go= {' '.join(wide)}",
-            id="isales_proxy.W003",
+            id="isales_proxy.W004",
         )
     ]
 

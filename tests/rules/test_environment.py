@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from isales_proxy import checks
 from tests.support.starts import Start, run_starts
 
 pytestmark = pytest.mark.processes
@@ -242,10 +244,10 @@ def test_files_are_readable_by_their_owner_only_and_others_are_reported(tmp_path
     found = {path.name: path.stat().st_mode & 0o777 for path in (var, *var.rglob("*"))}
     assert {"callboard.sqlite3", "jobs.sqlite3", "secret-key", "spool"} <= set(found)
     assert {name for name, mode in found.items() if mode & 0o077} == set()
-    assert "W003" not in manage(tmp_path, "check", VAR_DIR=str(var)).stderr
+    assert "W004" not in manage(tmp_path, "check", VAR_DIR=str(var)).stderr
     (var / "jobs.sqlite3").chmod(0o644)
     told = manage(tmp_path, "check", VAR_DIR=str(var)).stderr
-    assert "W003" in told
+    assert "W004" in told
     assert str(var / "jobs.sqlite3") in told
     assert "callboard.sqlite3" not in told
 
@@ -258,3 +260,9 @@ def test_database_outside_of_var_with_open_permissions_is_reported(tmp_path: Pat
         tmp_path, "check", VAR_DIR=str(tmp_path / "var"), DATABASE_URL=f"sqlite:///{file}"
     ).stderr
     assert str(file) in told
+
+
+def test_system_checks_have_different_ids() -> None:
+    source = Path(checks.__file__).read_text("utf-8")
+    ids = re.findall(r'id="(isales_proxy\.\w+)"', source)
+    assert len(ids) == len(set(ids)) > 4
