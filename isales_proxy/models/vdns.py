@@ -94,7 +94,7 @@ class Vdn(models.Model):
 
     @property
     def late_grace(self) -> timedelta:
-        """How long after its due time an uncalled reservation becomes late."""
+        """Time after its due time at which an uncalled reservation becomes late."""
         own = self.late_grace_seconds
         return timedelta(seconds=settings.LATE_GRACE_SECONDS if own is None else own)
 

@@ -45,7 +45,7 @@ class Field:
 
     @property
     def personal(self) -> bool:
-        """Whether it may contain a phone number."""
+        """True if it may contain a phone number."""
         return self.holds in {Content.NUMBER, Content.TEXT}
 
 

@@ -37,7 +37,7 @@ class SearchedNumber:
 
     @property
     def is_complete(self) -> bool:
-        """Whether it has at least `FEWEST_DIGITS` digits, and nothing else but a leading plus."""
+        """True for at least `FEWEST_DIGITS` digits and nothing else but a leading plus."""
         return len(self.digits) >= FEWEST_DIGITS and self.text.removeprefix("+") == self.digits
 
     @property

@@ -27,7 +27,7 @@ def _short() -> Iterator[None]:
     with ExitStack() as patches:
         patches.enter_context(mock.patch.object(rounds, "plan_leaves", plan_few_leaves))
         patches.enter_context(mock.patch.object(sweeps, "_MAX_IDLE_S", 4.0))
-        patches.enter_context(mock.patch.object(call_budget, "_COUNTED_AGAIN", 600.0))
+        patches.enter_context(mock.patch.object(call_budget, "_STORE_INTERVAL_S", 600.0))
         patches.enter_context(mock.patch.object(names.transaction, "on_commit", lambda run: run()))
         yield
 
