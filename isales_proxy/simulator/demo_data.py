@@ -1,8 +1,8 @@
-"""Demo data, the same for the same arguments: reservations, call data, codes; and their life.
+"""Generated demo data: reservations, call data, codes; and changes of reservations over time.
 
-Every name and number in `demo_data.json` is invented; of the display codes of `result` 0101 alone
-is the vendor's. Names are chosen to be awkward for a table: other scripts, markup, quotes and one
-that fits no column.
+The same arguments give the same data. Names and numbers in `demo_data.json` are invented; of the
+display codes of `result` only 0101 is the vendor's. Some names are difficult for a table: other
+scripts, markup, quotes, and one that is too long.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ SECOND: Final = 1000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
-DIAL_AHEAD: Final = 5 * MINUTE  # automatic reservations are dialled that long before their time
+DIAL_AHEAD: Final = 5 * MINUTE  # automatic reservations are dialled this long before
 DAYS_BACK: Final = 21
 DAYS_AHEAD: Final = 10
 
-_ANOMALY_EVERY: Final = 12  # one row in so many carries an anomaly
+_ANOMALY_EVERY: Final = 12  # rows per anomaly
 _NEAR_ROWS: Final = 40
 _BUSY_DAYS: Final = {-3: 0.13, 2: 0.08}
-_MISSPELT_SHARE: Final = 0.3  # of rows that spell the customer's ID as in the vendor's example
-# How many rows of each kind are open near the present, at least, and when those made are due.
+_MISSPELT_SHARE: Final = 0.3  # share of rows with the misspelt name of the vendor's example
+# Kind of open row → minimum number near the present, and range of the due time of new ones.
 _FEWEST: Final = {
     "late": (4, -40 * MINUTE, -2 * MINUTE),
     "dialled": (2, 2 * MINUTE, DIAL_AHEAD),
@@ -65,7 +65,7 @@ _CALLED_NUMBERS: Final = _weigh(_TABLES["called_numbers"])
 
 
 def roster_of(vdn: int) -> dict[str, Any]:
-    """Return the table of agents and tasks of a VDN; 88 has its own, all others share a second."""
+    """Return the agents and tasks of a VDN: 88 has its own, all others share a second table."""
     rosters: dict[str, dict[str, Any]] = _TABLES["rosters"]
     return rosters.get(str(vdn), rosters["default"])
 
@@ -84,10 +84,10 @@ def result_codes() -> dict[str, tuple[str, str]]:
 
 
 def generate_reservations(vdn: int, rows: int, anchor_ms: int) -> list[Row]:
-    """Make `rows` reservations from 21 days before to 10 days after `anchor_ms`.
+    """Generate `rows` reservations from 21 days before to 10 days after `anchor_ms`.
 
-    The same arguments give the same rows. About forty (fewer when `rows` is small) fall into the
-    hour around the anchor; three days before it lies a day with an eighth of all.
+    About forty (fewer if `rows` is small) are in the hour around the anchor, and an eighth of all
+    is three days before it.
     """
     rng = random.Random(f"callboard/1/{vdn}")  # noqa: S311  (demo data)
     maker = RowMaker(rng, vdn, anchor_ms)
@@ -100,16 +100,16 @@ def generate_reservations(vdn: int, rows: int, anchor_ms: int) -> list[Row]:
 
 
 def _pick_anomaly(index: int, table: dict[str, Any]) -> str:
-    turn, rest = divmod(index, _ANOMALY_EVERY)
-    return list(table)[turn % len(table)] if rest == 5 else ""
+    number, rest = divmod(index, _ANOMALY_EVERY)
+    return list(table)[number % len(table)] if rest == 5 else ""
 
 
 def _spread_times(rng: random.Random, count: int, anchor_ms: int) -> list[int]:
-    """Draw appointment times over all days, leaving out the hour around the anchor."""
+    """Draw appointment times over all days, except the hour around the anchor."""
     midnight = anchor_ms // DAY * DAY
     days = range(-DAYS_BACK, DAYS_AHEAD + 1)
     plan = [day for day, share in _BUSY_DAYS.items() for _ in range(int(count * share))]
-    # 1970-01-01 was a Thursday: days 2 and 3 of each week counted from it are the week-end.
+    # 1970-01-01 was a Thursday: days 2 and 3 of weeks counted from it are the weekend.
     weights = [
         0.25 if (midnight // DAY + day) % 7 in (2, 3) else 1.0 if day <= 0 else 0.6 for day in days
     ]
@@ -128,7 +128,7 @@ def _spread_times(rng: random.Random, count: int, anchor_ms: int) -> list[int]:
 
 
 class RowMaker:
-    """Draws each reservation of a VDN from one random source; `anchor_ms` as in the data made."""
+    """Generates reservations of a VDN from one random source."""
 
     def __init__(self, rng: random.Random, vdn: int, anchor_ms: int) -> None:
         self._rng = rng
@@ -138,14 +138,14 @@ class RowMaker:
         self._made = 0
 
     def make(self, appoint_ms: int, *, anomaly: str = "", created_ms: int | None = None) -> Row:
-        """Make a row due at `appoint_ms`; created some time before it unless a time is given."""
+        """Generate a row due at `appoint_ms`, created some time before or at `created_ms`."""
         rng = self._rng
         call_type = "2" if rng.random() < 0.55 else "1"
         fail_code, result, _ = _draw(rng, _OUTCOMES)
         answered = fail_code == "00000"
         start_ms = self._draw_start(appoint_ms, call_type)
         if MINUTE < appoint_ms - self._anchor_ms < DIAL_AHEAD:
-            # When a demo opens, some are being dialled, and are so for a while.
+            # At the start of a demo some rows are being dialled.
             call_type, start_ms = "2", appoint_ms - 20 * SECOND
         length = rng.randint(20, 420) if answered else rng.randint(5, 45)
         end_ms = (start_ms or appoint_ms) + length * SECOND
@@ -158,7 +158,7 @@ class RowMaker:
         busi_result = rng.choice(_TABLES["business_results"]) if discussed else None
         account, name, _ = _draw(rng, self._agents)
         self._made += 1
-        # 13 digits of creation time and 17 more; the running part keeps it unique.
+        # 13 digits of creation time and 17 more; the last 7 make it unique.
         appoint_id = f"{created_ms:013d}{rng.randrange(10**10):010d}{self._made:07d}"
         called_no = _draw_called_number(rng)
         task_id, task_name, task_status, _ = _draw(rng, self._tasks)
@@ -185,11 +185,11 @@ class RowMaker:
         return Row(fields, _TABLES["anomalies"].get(anomaly, {}))
 
     def _draw_start(self, appoint_ms: int, call_type: str) -> int | None:
-        """Draw when the call begins; None for the few that are forgotten."""
+        """Draw when the call begins; None for the few that are never made."""
         rng = self._rng
         chance = rng.random()
         if 0 <= self._anchor_ms - appoint_ms <= HOUR / 2 and chance < 0.55:
-            # The rows that are late when a demo opens: a third stays late for good.
+            # Rows that are late at the start of a demo; a third stays late.
             if chance < 0.18:
                 return None
             return self._anchor_ms + rng.randint(60, 1500) * SECOND
@@ -205,17 +205,16 @@ class RowMaker:
 
 
 def _draw_called_number(rng: random.Random) -> str:
-    """Draw a number from a pool small enough that numbers come back in several rows."""
+    """Draw a number from a small pool, so that numbers repeat."""
     form, most, _ = _draw(rng, _CALLED_NUMBERS)
     return str(form.format(rng.randint(1, most)))
 
 
 def generate_call_data(task: tuple[int, str], rows: int, anchor_ms: int) -> list[RawRow]:
-    """Make `rows` rows for VDN and task, imported some days before `anchor_ms`.
+    """Generate `rows` rows of call data for VDN and task, imported days before `anchor_ms`.
 
-    The same arguments give the same rows. The page's table says `uniqueId`, its example `uiqueId`:
-    both occur here. Digits 2 to 14 of a uniqueId look like the time of the import in ms, as in
-    the example of the write-back page.
+    The table of the vendor's page has `uniqueId`, its example `uiqueId`: both occur. Digits 2 to
+    14 of a uniqueId are the time of the import in ms, as in the example of the write-back page.
     """
     vdn, service_id = task
     rng = random.Random(f"callboard/1/{vdn}/call-data/{service_id}")  # noqa: S311  (demo data)
@@ -245,10 +244,10 @@ def generate_call_data(task: tuple[int, str], rows: int, anchor_ms: int) -> list
 
 
 class Life:
-    """Changes of the rows of one VDN: they come, move, change hands, are called, and vanish.
+    """Changes of the rows of one VDN over time, in addition to their planned calls.
 
-    Beside what the rows do by their own plans. The number of rows stays about the same, and near
-    the present there are always some that are late, that are being dialled, and that are due soon.
+    Rows are created, moved, handed over, called and removed. Their number stays about the same, and
+    some are always late, being dialled, or due soon.
     """
 
     def __init__(self, dataset: Dataset, vdn: int) -> None:
@@ -258,7 +257,7 @@ class Life:
         self._goal = max(len(dataset), _FEWEST_ROWS)
 
     def step(self, now_ms: int) -> None:
-        """Live on until now: fill up what is too little, change one row, remove the oldest."""
+        """Create missing rows, change one, and remove the oldest surplus ones."""
         open_rows = self._find_open(now_ms)
         for kind, (fewest, first, last) in _FEWEST.items():
             for _ in range(fewest - len(open_rows[kind])):
@@ -269,7 +268,7 @@ class Life:
             self._dataset.remove(row.appoint_id)
 
     def _create(self, kind: str, now_ms: int, due_ms: int) -> None:
-        """Create a row as if lately; one that is late, and some others, nobody will call."""
+        """Create a row of this kind; late ones and some others are never called."""
         created_ms = due_ms - HOUR if kind == "late" else now_ms
         start_ms = None
         if kind == "dialled":
@@ -283,7 +282,7 @@ class Life:
         self._plan_call(made.appoint_id, start_ms)
 
     def _change_one(self, now_ms: int) -> None:
-        """Move, hand over, call or remove one row that is open and near, or do nothing."""
+        """Move, hand over, call or remove one open row near the present, or do nothing."""
         open_rows = self._find_open(now_ms)
         key = self._rng.choice([*open_rows["late"], *open_rows["soon"]]).appoint_id
         match self._rng.choices(list(_CHANCES), list(_CHANCES.values()))[0]:
@@ -295,13 +294,13 @@ class Life:
                 account, name, _ = self._rng.choice(self._roster["agents"])
                 self._dataset.hand_over(key, account, name)
             case "call":
-                # The latest stay late: a list without them would show nobody's troubles.
+                # Only one of the late rows, so that others stay late.
                 self._plan_call(self._rng.choice(open_rows["late"]).appoint_id, now_ms)
             case "vanish":
                 self._dataset.remove(key)
 
     def _find_open(self, now_ms: int) -> dict[str, list[Row]]:
-        """Return the rows not yet called: late since two hours, dialled now, due soon."""
+        """Return the rows not called yet, by kind: late by up to two hours, dialled, due soon."""
         found: dict[str, list[Row]] = {kind: [] for kind in _FEWEST}
         near = {"beginTime": now_ms - 2 * HOUR, "endTime": now_ms + _FEWEST["soon"][2]}
         for row in self._dataset.select(near):

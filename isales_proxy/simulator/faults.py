@@ -1,9 +1,8 @@
-"""Scripted faults: which call goes wrong, and how.
+"""Scripted faults of single calls.
 
-A fault matches an operation (or any), waits for its n-th call, and is used up after a number of
-times (or never). Of the faults that match a call, the oldest one is played. The effect of a call
-(call data handed out, a write-back recorded, a token issued) takes place before the fault shows,
-except where its kind prevents that.
+A fault matches an operation, or any, from its n-th call on, a number of times or always. Of the
+faults that match a call the oldest is applied. The call takes effect (call data handed out, a
+write-back recorded, a token issued) before the fault, unless its kind prevents that.
 """
 
 from __future__ import annotations
@@ -21,12 +20,11 @@ from isales_proxy.simulator.operations import OPERATIONS
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of fault: its options with their defaults, and what comes in the answer's place.
+    """A kind of fault: default options, and a fixed answer if it has one.
 
     `prevents`: the call has no effect. `unanswered`: nothing is sent.
     """
 
-    # Any: each kind has options of its own types.
     options: Mapping[str, Any] = field(default_factory=dict)
     answer: Answer | None = None
     prevents: bool = False
@@ -38,10 +36,10 @@ _PAGE: Final = b"<!DOCTYPE html><html><body><h1>Please sign in</h1></body></html
 _ERROR: Final = {"status": 500, "body": "Internal Server Error", "content_type": "text/plain"}
 
 KINDS: Final = {
-    # The right answer, late, or after `release`.
+    # The correct answer, late, or after `release`.
     "delay": Kind({"seconds": 1.0}),
     "hold": Kind(),
-    # The connection is reset (RST), or ends; `lose` does so after the effect.
+    # The connection is reset (RST) or closed; with `lose` after the effect.
     "reset": Kind(prevents=True, unanswered=True),
     "close": Kind(prevents=True, unanswered=True),
     "lose": Kind(unanswered=True),
@@ -50,16 +48,16 @@ KINDS: Final = {
     "throttle": Kind({"retry_after": 1}, prevents=True),
     "unauthorized": Kind({"status": 401}, prevents=True),
     "redirect": Kind(answer=Answer(302, b"", "text/html", (("Location", "/"),)), prevents=True),
-    # Another body; of `gzip` a compressed one is promised.
+    # Another body; `gzip` declares it as compressed.
     "garbage": Kind(answer=Answer(200, _NOISE)),
     "html": Kind(answer=Answer(200, _PAGE, "text/html")),
     "null": Kind(answer=Answer(200, b"null")),
     "gzip": Kind(answer=Answer(200, _NOISE, headers=(("Content-Encoding", "gzip"),))),
-    # Half the promised length, or `size` bytes, which may not be declared.
+    # Half of the declared length; or `size` bytes, with or without declaring it.
     "half_body": Kind(),
     "huge": Kind({"size": 16 * 1024 * 1024, "declared": True}),
-    # The envelope: a total that is one too many; no records or token; without codes (`drop` one of
-    # them, or both); an error of business; with some fields overwritten.
+    # The envelope: a total too large by one; no records or token; no codes (`drop` one or both); a
+    # business error; with some fields replaced.
     "wrong_total": Kind(),
     "no_data": Kind(),
     "no_codes": Kind({"drop": "both"}),
@@ -70,7 +68,7 @@ KINDS: Final = {
 
 @dataclass(slots=True, eq=False)
 class Fault:
-    """One misbehaviour with all its options; `left` times from the matching call `from_call` on."""
+    """One fault with all its options: `left` times from the matching call `from_call` on."""
 
     name: str
     kind: Kind
@@ -82,7 +80,7 @@ class Fault:
     released: threading.Event = field(default_factory=threading.Event)
 
     def replace(self, answer: Answer) -> Answer:
-        """Return the answer that comes in the place of the right one, or the right one."""
+        """Return the answer with the fault; the correct one if the fault does not change it."""
         options = self.options
         match self.name:
             case "status":
@@ -93,7 +91,7 @@ class Fault:
             case "unauthorized":
                 return replace(UNAUTHORIZED, status=options["status"])
             case "huge":
-                # Blanks before the value are legal JSON, so that only the size is at fault.
+                # Leading blanks are valid JSON: only the size is wrong.
                 body = answer.body.rjust(options["size"])
                 return replace(answer, body=body, declared=options["declared"])
             case "wrong_total" | "no_data" | "no_codes" | "patch" if answer.status == 200:
@@ -120,7 +118,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._counting = threading.Lock()
-        # Those used up, too: their calls may be held still.
+        # Including used ones, whose calls may still be held.
         self._faults: list[Fault] = []
 
     def add(
@@ -134,7 +132,7 @@ class Faults:
     ) -> Fault:
         """Add a fault and return it.
 
-        `operation` None matches any; `times` None is for ever; `from_call` counts the matching
+        `operation` None matches any; `times` None means always; `from_call` counts the matching
         calls from now on, the next one being 1. Raises ValueError for an unknown kind, option or
         operation.
         """
@@ -149,7 +147,7 @@ class Faults:
         return fault
 
     def remove(self, fault: Fault) -> None:
-        """Play a fault no more; calls that it holds stay held."""
+        """End a fault; calls that it holds stay held."""
         fault.left = 0
 
     def clear(self) -> None:
@@ -157,12 +155,12 @@ class Faults:
         self._faults.clear()
 
     def release(self) -> None:
-        """Let every held call go on; calls that a `hold` still meets are not held."""
+        """Release all held calls; present `hold` faults no longer hold calls."""
         for fault in self._faults:
             fault.released.set()
 
     def take(self, operation: str) -> Fault | None:
-        """Count one call of `operation` and return the fault to play, if any."""
+        """Count one call of `operation` and return the fault to apply, if any."""
         with self._counting:
             matching = [one for one in self._faults if one.operation in (None, operation)]
             for fault in matching:

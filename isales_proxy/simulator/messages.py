@@ -1,8 +1,7 @@
-"""HTTP messages: requests and strict reading of their parameters, answers, refusals.
+"""HTTP messages: requests, strict validation of their parameters, answers, refusals.
 
-Reading is stricter than any vendor is likely to be: each field has the type that its page declares,
-and what the documents do not allow is refused with the vendor's generic error codes, so that a
-careless client is found out here.
+The validation is stricter than a real vendor's: each field must have the documented type, and
+everything undocumented is refused with the vendor's generic error codes, to find faults of clients.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ COMBINATION: Final = "02000009"
 _EMPTY: Final = "02000001"
 _WRONG_TYPE: Final = "02000006"
 
-# What a field of each type is called, and the refusal of one that is out of its bounds.
+# Type → its name, and code and text of the refusal of a value out of bounds.
 _TYPES: Final[dict[type, tuple[str, str, str]]] = {
     int: ("integer", WRONG_VALUE, "the value ranges from {0.low} to {0.high}."),
     str: ("string", "02000003", "the length cannot exceed {0.high}."),
@@ -46,11 +45,11 @@ class Request(auth.Request):
 
     @property
     def interface(self) -> str:
-        """Return the path as the vendor's pages write it, with `{vdnId}`."""
+        """Return the path as documented, with `{vdnId}`."""
         return _VDN.sub("{vdnId}", self.path)
 
     def json(self) -> Any:
-        """Parse the body; None when it is no JSON."""
+        """Parse the body; None if it is not JSON."""
         try:
             return json.loads(self.body.decode("utf-8"))
         except (ValueError, RecursionError):
@@ -68,7 +67,7 @@ class Answer:
     body: bytes
     content_type: str = "application/json;charset=UTF-8"
     headers: tuple[tuple[str, str], ...] = ()
-    declared: bool = True  # its length; else the end of the connection is the end of the body
+    declared: bool = True  # with Content-Length; else the body ends with the connection
 
 
 def json_answer(payload: Mapping[str, object], status: int = 200) -> Answer:
@@ -79,7 +78,7 @@ UNAUTHORIZED: Final = Answer(401, b"Unauthorized", "text/plain; charset=UTF-8")
 
 
 class Refusal(Exception):
-    """A request that is refused in the vendor's envelope, with an error code and a sentence.
+    """The request is refused in the vendor's envelope, with an error code and a message.
 
     `status` is the HTTP status of the OBS interfaces; the campaign interfaces answer 200.
     """
@@ -91,10 +90,10 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Type and bounds of a field: of a number, or of the length of a text or array.
+    """Type and bounds of a field: of the number, or of the length of the text or array.
 
-    A `blank` text may be empty; everything else has a value when it is given. The values of an
-    array are `each`. A text that no number could stand for is read as `otherwise`.
+    Given fields must not be empty, except `blank` texts. `item` is the type of the values of an
+    array, `alternative` that of a text that is not a number.
     """
 
     kind: type
@@ -103,12 +102,12 @@ class Field:
     pattern: re.Pattern[str] = _PRINTABLE
     required: bool = False
     blank: bool = False
-    each: Field | None = None
-    otherwise: Field | None = None
+    item: Field | None = None
+    alternative: Field | None = None
 
 
 def read_body(request: Request, fields: Mapping[str, Field]) -> dict[str, Any]:
-    """Check the fields of a JSON body and return those that are given."""
+    """Validate the fields of a JSON body and return the given ones."""
     if request.query:
         raise Refusal(PARAMETER_ERROR, "query: no parameter is expected.")
     if not request.body:
@@ -120,7 +119,7 @@ def read_body(request: Request, fields: Mapping[str, Field]) -> dict[str, Any]:
 
 
 def read_query(request: Request, fields: Mapping[str, Field]) -> dict[str, Any]:
-    """Check the numbers of a query, each given once, and return those that are given."""
+    """Validate the numbers of a query string, each given once, and return the given ones."""
     if request.body:
         raise Refusal(PARAMETER_ERROR, "request body: none is expected.")
     if len(dict(request.query)) < len(request.query):
@@ -129,7 +128,7 @@ def read_query(request: Request, fields: Mapping[str, Field]) -> dict[str, Any]:
 
 
 def read_number(name: str, text: str, high: int) -> int:
-    """Read a whole number from 1 to `high`, without leading zeros, that is written as text."""
+    """Parse text as a whole number from 1 to `high` without leading zeros."""
     return int(_read_value(name, _to_number(text), Field(int, high, low=1)))
 
 
@@ -152,8 +151,8 @@ def _read_value(name: str, given: object, field: Field) -> Any:
     value: Any = given
     if not field.blank and value in (None, "", []):
         raise Refusal(_EMPTY, f"{name}: empty parameter.")
-    if field.otherwise and isinstance(value, str) and not _DECIMAL.fullmatch(value):
-        field = field.otherwise
+    if field.alternative and isinstance(value, str) and not _DECIMAL.fullmatch(value):
+        field = field.alternative
     expected, code, sentence = _TYPES[field.kind]
     # Not isinstance: true is no integer here.
     if type(given) is not field.kind:
@@ -162,7 +161,7 @@ def _read_value(name: str, given: object, field: Field) -> Any:
         raise Refusal(code, f"{name}: {sentence.format(field)}")
     if field.kind is str and not field.pattern.fullmatch(value):
         raise Refusal("02000002", f"{name}: contains invalid characters.")
-    if field.each:
+    if field.item:
         for part in value:
-            _read_value(name, part, field.each)
+            _read_value(name, part, field.item)
     return value

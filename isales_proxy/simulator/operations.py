@@ -1,10 +1,10 @@
-"""The interfaces: path, method, credentials, parameters and answer of each, declared together.
+"""The interfaces: path, method, authentication, parameters and answer of each.
 
-Basis: the URIs of the five vendor pages, of the page "C1" (`tokenByAkSk`) and of the OBS log-in.
-The campaign interfaces report failures with HTTP 200. Of the OBS interfaces the pages leave open:
-`result` is declared a string and is the number 0 in the examples; the tables put the fields into
-`resultData` itself, the examples into `resultData.taskData[]` (an option here); the codes of
-refusals; and whether call data that were read are gone (they are, here).
+Sources: the five vendor pages, the page "C1" (`tokenByAkSk`) and that of the OBS log-in. The
+campaign interfaces report failures with HTTP 200. The pages of the OBS interfaces contradict
+themselves: `result` is declared a string and is the number 0 in the examples; the tables put the
+fields into `resultData` itself, the examples into `resultData.taskData[]` (an option here). They do
+not document the codes of refusals, nor whether call data can be read twice (here it cannot).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _CAMPAIGN: Final = f"{_ROOT}campaigns/{{vdnId}}/"
 _CAMPAIGN_TYPE: Final = "application/json; charset=UTF-8"
 _OBS_TYPE: Final = re.compile(r"application/json(\s*;\s*charset=\"?utf-8\"?)?", re.IGNORECASE)
 _SUCCESS: Final = "0200000"
-_EXAMPLE_SECONDS: Final = "600"  # in the place of a missing X-Token-Expire
+_EXAMPLE_SECONDS: Final = "600"  # without X-Token-Expire
 _LOG_IN_SECONDS: Final = 300
 _REFRESH_SECONDS: Final = 3600
 _METHOD_NOT_ALLOWED: Final = Answer(405, b"Method Not Allowed", "text/plain")
@@ -73,7 +73,7 @@ Handler = Callable[[Vendor, Request], Payload | Answer]
 
 
 class Auth(Enum):
-    """Credentials that an interface demands: a C2 signature, a bearer token, or none."""
+    """Authentication of an interface: a C2 signature, a bearer token, or none."""
 
     SIGNATURE = auto()
     TOKEN = auto()
@@ -95,7 +95,7 @@ OPERATIONS: Final[dict[str, Operation]] = {}
 def _operation(
     root: str, name: str, auth: Auth, *, method: str = "POST"
 ) -> Callable[[Handler], Handler]:
-    """Declare the function that answers `root` + `name` when the credentials are right."""
+    """Register the handler of `root` + `name`."""
 
     def declare(handler: Handler) -> Handler:
         OPERATIONS[root + name] = Operation(name, method, auth, handler)
@@ -107,7 +107,7 @@ def _operation(
 _RESERVATION_FILTER: Final = {
     "offset": Field(int, 2**31 - 1, required=True),
     "calledNo": Field(str, 32, pattern=_NUMBER),
-    "userAccountList": Field(list, 100, each=_ACCOUNT),
+    "userAccountList": Field(list, 100, item=_ACCOUNT),
     "beginTime": _MILLISECONDS,
     "endTime": _MILLISECONDS,
     "taskId": Field(str, 64, pattern=_ID),
@@ -171,7 +171,7 @@ def _list_tasks(vendor: Vendor, request: Request) -> Payload:
 
 _CALL_DATA: Final = {
     **_PLACE,
-    "serviceId": Field(int, 10**18 - 1, required=True, otherwise=_TASK),
+    "serviceId": Field(int, 10**18 - 1, required=True, alternative=_TASK),
     "batchCount": Field(int, 1000, low=1, required=True),
 }
 
@@ -250,13 +250,13 @@ def _check_content_type(request: Request, operation: Operation) -> None:
         if given != _CAMPAIGN_TYPE:
             sentence = f"Content-Type: the value is fixed to {_CAMPAIGN_TYPE}."
             raise Refusal(PARAMETER_ERROR, sentence)
-    # The OBS pages call the header optional; a value that is given has to be right.
+    # The OBS pages call the header optional; a given value must be correct.
     elif given is not None and not _OBS_TYPE.fullmatch(given):
         raise Refusal(PARAMETER_ERROR, "Content-Type: the value is application/json.")
 
 
 def perform(vendor: Vendor, operation: Operation, request: Request) -> Answer:
-    """Answer a request whoever sends it."""
+    """Answer an authenticated request."""
     if request.method != operation.method:
         return _METHOD_NOT_ALLOWED
     try:
@@ -273,16 +273,16 @@ def refuse(vendor: Vendor, operation: Operation, refusal: Refusal) -> Answer:
     code, sentence = refusal.code, refusal.sentence
     if operation.auth is Auth.SIGNATURE:
         return json_answer(_campaign_codes(code, sentence))
-    # A number, unless that would lose leading zeros or letters.
+    # A number, unless the code has leading zeros or letters.
     result = int(code) if code.isdecimal() and code[0] != "0" else code
     payload = _in_form(vendor, {"result": result, "resultDesc": sentence})
     return json_answer(payload, refusal.status)
 
 
 def _in_form(vendor: Vendor, payload: Payload) -> Payload:
-    """Return an answer as the examples show it, or an OBS answer as the tables declare it.
+    """Return an OBS answer as in the examples, or, with `as_declared`, as in the tables.
 
-    As declared, numbers are texts, a record stands alone, and none leaves `resultData` empty.
+    Then numbers are texts, a single record is not in a list, and without one `resultData` is empty.
     """
     if not vendor.as_declared or "result" not in payload:
         return payload
@@ -328,7 +328,7 @@ def _is_app(vendor: Vendor, body: Mapping[str, str]) -> bool:
 
 
 def _issue_pair(vendor: Vendor) -> Payload:
-    """Answer with an access token and a refresh token."""
+    """Issue an access token and a refresh token."""
     seconds = min(_LOG_IN_SECONDS, vendor.token_seconds)
     data = {
         "token": vendor.tokens.issue(seconds),

@@ -1,4 +1,4 @@
-"""Reservations of the simulator: what a row shows when, how a list finds it, how it changes."""
+"""Reservations of the simulator: their state over time, filters of the list, and changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any, Final, Literal, Self
 
 from isales_proxy.simulator.messages import PARAMETER_ERROR, Refusal
 
-# Any: a field of the vendor's.
 RawRow = dict[str, Any]
 Order = Literal["near", "appointId", "appointTime", "createTime", "random"]
 Column = Literal["appointTime", "createTime"]
@@ -20,19 +19,18 @@ Column = Literal["appointTime", "createTime"]
 NEAR_MS: Final = 30 * 60 * 1000
 
 _SECOND: Final = 1000
-_NO_TIME: Final = -1  # is in no range
+_NO_TIME: Final = -1  # outside of any range
 _END_OF_TIME: Final = 1 << 60
 _SHIFT_MS: Final = 417
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One reservation, in the vendor's spelling as it stands after its call.
+    """One reservation, with the vendor's field names and its state after the call.
 
-    `beginTime` and `endTime` are the plan of the call, in ms since 1970 UTC; without a begin it is
-    never called. What is shown before is a pure function of the row and of the time asked for.
-    `fixed` fields are shown whatever the plan says. An `as_given` row has no plan: it shows its
-    fields.
+    `beginTime` and `endTime` are the planned times of the call, in ms since 1970 UTC; without
+    `beginTime` it is never called. Before them `shown_at` hides the results. `fixed` fields are
+    always shown; an `as_given` row is shown as it is.
     """
 
     fields: RawRow
@@ -42,7 +40,7 @@ class Row:
 
     @property
     def appoint_ms(self) -> int | None:
-        """Return the time for which the row is planned, whatever an anomaly shows."""
+        """Return the due time of the row, without anomaly."""
         return _read_ms(self.fields.get("appointTime"))
 
     @property
@@ -54,22 +52,22 @@ class Row:
         return self.text("appointId")
 
     def ms_of(self, column: str) -> int | None:
-        """Return the time that a column shows, which a range tests; None where it has none."""
+        """Return the shown time of a column, which a time range filters by; None without one."""
         shown = {column: self.fields.get(column)}
         if self.anomaly and column not in self.fixed:
             apply_anomaly(shown, self.anomaly)
         return _read_ms(shown.get(column))
 
     def changed(self, fields: Mapping[str, Any]) -> Self:
-        """Return the row with these fields from now on; in all others it goes on as planned."""
+        """Return the row with these fields fixed; the others follow the plan."""
         return replace(self, fields={**self.fields, **fields}, fixed={**self.fixed, **fields})
 
     def planned(self, start_ms: int | None, end_ms: int | None = None) -> Self:
-        """Return the row with another plan of its call."""
+        """Return the row with other planned times."""
         return replace(self, fields={**self.fields, "beginTime": start_ms, "endTime": end_ms})
 
     def shown_at(self, now_ms: int) -> RawRow:
-        """Return the row in the vendor's spelling as it stands at `now_ms`."""
+        """Return the row as the vendor shows it at `now_ms`."""
         row = dict(self.fields)
         if self.as_given:
             return row
@@ -92,7 +90,7 @@ class Row:
 
 
 def apply_anomaly(row: RawRow, anomaly: Mapping[str, Any]) -> None:
-    """Edit a row, or some fields of one, in place as an entry of the tables of anomalies says."""
+    """Apply an entry of the tables of anomalies to (some fields of) a row, in place."""
     for name in anomaly.get("drop", ()):
         row.pop(name, None)
     row.update(anomaly.get("set", {}))
@@ -104,7 +102,7 @@ def apply_anomaly(row: RawRow, anomaly: Mapping[str, Any]) -> None:
 
 
 def _to_number(value: Any) -> Any:
-    """Convert digits, but not where a leading zero would be lost: that were another number."""
+    """Convert digits to a number, unless it would lose a leading zero."""
     if isinstance(value, list):
         return [_to_number(item) for item in value]
     return int(value) if value.isdecimal() and value[0] != "0" else value
@@ -120,7 +118,7 @@ _CONVERSIONS: Final[dict[str, Callable[[Any], Any]]] = {
 
 
 def to_ms(moment: datetime) -> int:
-    """Convert to the vendor's milliseconds since 1970, UTC."""
+    """Convert to milliseconds since 1970 UTC."""
     return int(moment.timestamp() * 1000)
 
 
@@ -133,50 +131,50 @@ def _read_ms(value: object) -> int | None:
 
 @dataclass(slots=True, kw_only=True)
 class ListBehaviour:
-    """Behaviour of `appoint/list`: what its documents leave open, and its lasting faults.
+    """Behaviour of `appoint/list` where the documents are silent, and lasting faults.
 
-    Every field may be set while the simulator runs; a fault of one call is scripted in `faults`.
+    Every field may be set while the simulator runs; `faults` has faults of single calls.
     """
 
-    # `near`: due half an hour ago or later, soonest first, then the older ones, newest first. By a
-    # column: empty values last. `random`: another order for each call.
+    # `near`: due half an hour ago or later, soonest first, then older ones, newest first. By a
+    # column: empty values last. `random`: another order in each call.
     order: Order = "near"
     reverse: bool = False
 
-    # The column that `beginTime` and `endTime` test; a row without a value is in no range. Whether
-    # a row exactly at an end is in, and of what whole seconds are compared.
+    # The column that `beginTime` and `endTime` filter by, excluding rows without a value; whether
+    # the ends are included; and which times are cut to seconds before they are compared.
     range_column: Column = "appointTime"
     begin_inclusive: bool = True
     end_inclusive: bool = True
     cut_milliseconds: Literal["none", "rows", "bounds", "both"] = "none"
 
     max_limit: int = 100  # a larger `limit` is refused
-    page_cap: int | None = None  # more rows are cut off silently; the offset stays as asked
+    page_cap: int | None = None  # longer pages are cut off silently
     ignore_offset: bool = False  # each page is the first
-    # Where offset + limit exceeds it, there are no rows (but their total), or a refusal.
+    # If offset + limit exceeds it, there are no rows (but a total), or a refusal.
     depth_cap: int | None = None
     depth_cap_refused: bool = False
 
-    # `low` or `high` by one; the true one as a string; -1; the rows of this page; always the same.
+    # Too low or high by one; the true one as text; -1; the rows of this page; a constant.
     total: Literal["true", "low", "high", "text", "negative", "page"] | int = "true"
-    # The first row of a page comes twice: as one more, or in the place of the last one.
+    # The first row of a page is repeated: in addition, or instead of the last one.
     duplicates: Literal["none", "added", "instead"] = "none"
-    # `calledNo` finds rows that hold it or are equal, none at all, all, or is refused.
+    # `calledNo` finds partial matches, exact ones, nothing, everything, or is refused.
     number_filter: Literal["partial", "exact", "none", "ignored", "refused"] = "partial"
-    only_agents: Collection[str] | None = None  # the key may see rows of these accounts alone
+    only_agents: Collection[str] | None = None  # only rows of these accounts are visible
     empty: bool = False  # success, but no rows and a total of 0
 
     clock_offset_ms: int = 0  # how far the vendor's clock is ahead of ours
 
     def check(self, wanted: Mapping[str, Any]) -> None:
-        """Raise Refusal for a filter or a depth that this vendor refuses."""
+        """Raise Refusal for a filter or depth that this behaviour refuses."""
         if "calledNo" in wanted and self.number_filter == "refused":
             raise Refusal(PARAMETER_ERROR, "calledNo: the filter is not supported.")
         if self._is_too_deep(wanted) and self.depth_cap_refused:
             raise Refusal(PARAMETER_ERROR, f"offset: no rows beyond {self.depth_cap}.")
 
     def range_of(self, wanted: Mapping[str, Any]) -> tuple[int, int]:
-        """Return the times that are in, as `low <= ms < high`; without a range any, and none."""
+        """Return the bounds for `low <= ms < high`; without a range every row is within."""
         if not wanted.keys() & {"beginTime", "endTime"}:
             return -_END_OF_TIME, _END_OF_TIME
         step = _SECOND if self.cut_milliseconds in ("rows", "both") else 1
@@ -191,12 +189,12 @@ class ListBehaviour:
         return low, high
 
     def finds(self, wanted: str, number: str) -> bool:
-        """Tell whether the filter `calledNo` finds a row with this number."""
+        """Return True if the filter `calledNo` matches a row with this number."""
         found = {"partial": wanted in number, "exact": wanted == number, "ignored": True}
         return found.get(self.number_filter, False)
 
     def page_of(self, found: list[Row], wanted: Mapping[str, Any]) -> list[Row]:
-        """Return the page that is answered of all rows found."""
+        """Return the requested page of the rows found."""
         if self.empty or self._is_too_deep(wanted):
             return []
         offset = 0 if self.ignore_offset else wanted["offset"]
@@ -226,9 +224,8 @@ class ListBehaviour:
 class Dataset:
     """The rows of one VDN. Thread-safe: a change is whole, a selection is one snapshot.
 
-    Times are ms since 1970 UTC. A change of an `appointId` is one of all rows that have it, and
-    raises KeyError when there are none. `anchor_ms` is the moment around which the order `near`
-    turns.
+    Times are ms since 1970 UTC. Methods with an `appoint_id` change all rows that have it and raise
+    KeyError if there are none. The order `near` is relative to `anchor_ms`.
     """
 
     def __init__(self, rows: Iterable[Row] = (), *, anchor_ms: int) -> None:
@@ -236,53 +233,53 @@ class Dataset:
         self._lock = threading.Lock()
         self._random = random.Random(anchor_ms)  # noqa: S311  (an order of rows)
         self._rows = list(rows)
-        # Rows in order with the time that a range tests; made when asked for, until a change.
+        # Cache, until the next change, of sorted rows with the time that a range filters by.
         self._ordered: dict[tuple[Order, Column], list[tuple[int, Row]]] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def shown(self, now_ms: int) -> list[RawRow]:
-        """Return all rows in the vendor's spelling at `now_ms`: what a copy must equal."""
+        """Return all rows as the vendor shows them at `now_ms`."""
         with self._lock:
             return [row.shown_at(now_ms) for row in self._rows]
 
     def add(self, raw_rows: Iterable[Mapping[str, object]]) -> None:
-        """Add rows in the vendor's spelling, which are answered as given."""
+        """Add rows that are shown as given."""
         self.add_rows(Row(dict(fields), as_given=True) for fields in raw_rows)
 
     def add_rows(self, rows: Iterable[Row]) -> None:
-        """Add rows that have a plan of their own, or that were removed."""
+        """Add rows, such as removed ones."""
         with self._lock:
             self._rows.extend(rows)
             self._ordered.clear()
 
     def remove(self, appoint_id: str) -> list[Row]:
-        """Take rows out, and return them as they were."""
+        """Remove rows and return them."""
         return self.edit(appoint_id, lambda _row: None)
 
     def change(self, appoint_id: str, fields: Mapping[str, object]) -> None:
-        """Set `fields` of a row; in all other fields a generated one goes on as planned."""
+        """Set `fields` of a row; its other fields follow the plan."""
         self.edit(appoint_id, lambda row: row.changed(fields))
 
     def move(self, appoint_id: str, appoint_ms: int | None) -> None:
-        """Give a row another time, or none."""
+        """Change the due time of a row."""
         self.change(appoint_id, {"appointTime": appoint_ms})
 
     def hand_over(self, appoint_id: str, account: str | None, name: str | None) -> None:
-        """Give a row to another agent, or to none."""
+        """Assign a row to another agent, or to none."""
         self.change(appoint_id, {"userAccount": account, "userName": name})
 
     def finish(
         self, appoint_id: str, begin_ms: int, end_ms: int, *, fail_code: str = "00000"
     ) -> None:
-        """Let the call of a row end."""
+        """Set times and result of the call of a row."""
         times = {"beginTime": begin_ms, "endTime": end_ms}
         codes = {"failCode": fail_code, "result": None, "busiResult": None}
         self.change(appoint_id, {**times, **codes, "callFlag": "2", "timeout": False})
 
     def edit(self, appoint_id: str, change: Callable[[Row], Row | None]) -> list[Row]:
-        """Replace a row by what `change` makes of it, None for nothing; return it as it was."""
+        """Replace a row by the result of `change` (None removes it); return the old row."""
         with self._lock:
             before = [row for row in self._rows if row.appoint_id == appoint_id]
             if not before:
@@ -295,7 +292,7 @@ class Dataset:
     def select(
         self, wanted: Mapping[str, Any], behaviour: ListBehaviour | None = None
     ) -> list[Row]:
-        """Return the rows that pass every filter of an `appoint/list` body, in order."""
+        """Return the rows that match the filters of an `appoint/list` body, in order."""
         behaviour = behaviour or ListBehaviour()
         low, high = behaviour.range_of(wanted)
         with self._lock:
@@ -323,7 +320,7 @@ class Dataset:
     def _order_key(self, order: Order, row: Row) -> tuple[Any, ...]:
         match order:
             case "near":
-                # The first page of a demo shows what is late and what is near.
+                # The first page of a demo then shows late and upcoming rows.
                 ms = row.appoint_ms or 0
                 return ms < self._near_ms, abs(ms - self._near_ms), row.appoint_id
             case "appointTime" | "createTime":

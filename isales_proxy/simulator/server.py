@@ -44,8 +44,8 @@ _log = logging.getLogger(__name__)
 class Call:
     """One call of an interface.
 
-    `vdn` is that of the path; `body` the parsed request body (None when it is no JSON); `verified`
-    is false for one refused for its credentials; `status` is the HTTP status (0: none sent).
+    `vdn` is from the path, `body` parsed (None if it is not JSON), `verified` false if the
+    credentials were refused, and `status` the HTTP status (0: no answer).
     """
 
     operation: str
@@ -58,12 +58,11 @@ class Call:
 
 @dataclass(kw_only=True, eq=False)
 class Simulator(Vendor):
-    """A CC-iSales of our own on `host:port`; port 0 picks a free one.
+    """A simulated CC-iSales on `host:port`; port 0 chooses a free one.
 
-    `calls` and `write_backs` record what was asked, `faults` scripts what goes wrong; `codes`,
-    `call_data`, `tokens`, the rows of `dataset` and the `behaviour` of the list may be changed
-    while it runs. After `stop`, `start` comes back on the same port, as a vendor does after an
-    outage.
+    `calls` and `write_backs` record the requests, `faults` scripts failures; `codes`, `call_data`,
+    `tokens`, the rows of `dataset` and `behaviour` may be changed while it runs. `start` after
+    `stop` uses the same port again.
     """
 
     host: str = "127.0.0.1"
@@ -82,7 +81,7 @@ class Simulator(Vendor):
         return f"http://{self.host}:{self.port}"
 
     def start(self) -> Self:
-        """Listen and serve in the background. Raises OSError when the port is taken."""
+        """Listen and serve in the background. Raises OSError when the port is in use."""
         if self._server is None:
             self._server = _Server(self)
             self.port = self._server.server_address[1]
@@ -107,11 +106,11 @@ class Simulator(Vendor):
         self.stop()
 
     def add_rows(self, vdn: int, rows: Iterable[Mapping[str, object]]) -> None:
-        """Put rows in the vendor's spelling among those of a VDN; they are answered as given."""
+        """Add rows to those of a VDN; they are shown as given."""
         self.dataset(vdn).add(rows)
 
     def _live(self, stopped: threading.Event) -> None:
-        """Let the rows of every VDN change until `stopped` is set."""
+        """Change the rows of every VDN until `stopped` is set."""
         lives = [Life(self.dataset(vdn), vdn) for vdn in self.vdns]
         while not stopped.is_set():
             for life in lives:
@@ -119,15 +118,15 @@ class Simulator(Vendor):
             stopped.wait(_LIFE_PAUSE)
 
     def respond(self, request: Request) -> tuple[Answer, Fault | None]:
-        """Answer and record one request; return also the fault that its connection shows."""
+        """Answer and record one request; also return the fault to apply to its connection."""
         operation = OPERATIONS.get(request.interface)
         if operation is None:
             return _NOT_FOUND, None
         fault = self.faults.take(operation.name)
-        if not self._knows(request, operation.auth):
+        if not self._is_authenticated(request, operation.auth):
             answer = UNAUTHORIZED
         elif fault is not None and fault.kind.prevents:
-            # The answer of another kind than `business` is replaced, or never sent.
+            # For other kinds than `business` the answer is replaced or not sent.
             code, sentence = (fault.options.get(name, "") for name in ("code", "desc"))
             answer = refuse(self, operation, Refusal(code, sentence, status=200))
         else:
@@ -140,8 +139,8 @@ class Simulator(Vendor):
         self.calls.add(call)
         return answer, fault
 
-    def _knows(self, request: Request, auth: Auth) -> bool:
-        """Tell whether a request shows credentials that are right; one for a token shows none."""
+    def _is_authenticated(self, request: Request, auth: Auth) -> bool:
+        """Return True if the credentials of a request are correct, or not needed."""
         if auth is Auth.TOKEN:
             return self.tokens.is_valid(request.bearer_token(self.auth_header.lower()))
         return auth is Auth.NONE or verify_c2(
@@ -159,9 +158,9 @@ def _start_thread(target: Callable[..., None], *args: object) -> threading.Threa
 
 
 class _Server(ThreadingTCPServer):
-    """Keeps connections alive, one daemon thread each; asks the simulator for answers.
+    """Server with a daemon thread per connection.
 
-    No HTTPServer: that one looks up the name of the host, which may ask a name server.
+    It is not an HTTPServer, which would look up the host name by DNS.
     """
 
     allow_reuse_address = True
@@ -180,7 +179,7 @@ class _Server(ThreadingTCPServer):
             self.handle_request()
 
     def stop(self) -> None:
-        """End serving and all connections; a kept-alive one would outlive the server."""
+        """Stop serving and close all connections, including idle ones."""
         self.stopped.set()
         # A connection of our own wakes `handle_request`.
         with suppress(OSError):
@@ -190,7 +189,7 @@ class _Server(ThreadingTCPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
-        # A client that went away is everyday; anything else is our own mistake.
+        # Lost connections are normal; any other error is a bug.
         if not isinstance(sys.exception(), OSError):
             _log.exception("the simulator failed to answer")
 
@@ -219,20 +218,19 @@ class _Handler(BaseHTTPRequestHandler):
         raw_query = tuple((name, value) for name, _, value in pairs)
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, path, raw_query, headers, body)
-        self._play(*self.server.simulator.respond(request))
+        self._reply(*self.server.simulator.respond(request))
 
     do_GET = do_POST = _serve  # noqa: N815  (http.server calls them by name)
 
-    def _play(self, answer: Answer, fault: Fault | None) -> None:
-        """Send `answer` as `fault` wants it; waits end at once when the server stops."""
+    def _reply(self, answer: Answer, fault: Fault | None) -> None:
+        """Send `answer`, with the fault applied; delays end when the server stops."""
         name, stopped = fault.name if fault else "", self.server.stopped
         if fault and name == "delay":
             stopped.wait(fault.options["seconds"])
         if fault and name == "hold":
             fault.released.wait()
         if name == "reset":
-            # The close of the connection then sends RST. An orderly shutdown of the socket object
-            # would send FIN before it.
+            # Closing then sends RST. Closing the socket object would send FIN before.
             linger = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             os.close(self.connection.detach())
@@ -254,8 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """Write the header `Date` by the vendor's clock."""
-        # By the true time: a frozen `now` does not stop it.
+        """Return the header `Date` by the vendor's clock, even if `now` is frozen."""
         offset = self.server.simulator.behaviour.clock_offset_ms / 1000
         return super().date_time_string((timestamp or time.time()) + offset)
 

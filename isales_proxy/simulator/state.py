@@ -30,7 +30,7 @@ _EXECUTED: Final = "2"
 
 
 class Recording(list[T]):
-    """The latest records, oldest first. Threads may add while others read."""
+    """The latest records, oldest first; thread-safe."""
 
     def __init__(self, key: Callable[[T], object], keep: int = 50_000) -> None:
         super().__init__()
@@ -41,9 +41,9 @@ class Recording(list[T]):
         del self[: -self._keep]
 
     def wait_for(self, count: int, *, timeout: float = 5.0) -> bool:
-        """Wait up to `timeout` seconds until `count` are kept; False when they did not come.
+        """Wait up to `timeout` seconds for `count` records; return whether there are as many.
 
-        A call is recorded before it is answered, so this also waits for calls that are held.
+        Calls are recorded before they are answered, so held calls count as well.
         """
         end = time.monotonic() + timeout
         while len(self) < count and time.monotonic() < end:
@@ -56,50 +56,40 @@ class Recording(list[T]):
 
 
 class Tokens:
-    """All living tokens, `issued` counts the access tokens; thread-safe."""
+    """All valid tokens; `issued` counts the access tokens. Thread-safe."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._counting = threading.Lock()
-        # Text and whether it is a refresh token → its end.
-        self._ends: dict[tuple[str, bool], datetime] = {}
+        # Token and whether it is a refresh token → its expiry.
+        self._expiry: dict[tuple[str, bool], datetime] = {}
         self.issued = 0
 
     def issue(self, seconds: float = 3600, *, refresh: bool = False) -> str:
         token = secrets.token_hex(16)
         with self._counting:
             self.issued += not refresh
-        self._ends[token, refresh] = self._now() + timedelta(seconds=seconds)
+        self._expiry[token, refresh] = self._now() + timedelta(seconds=seconds)
         return token
 
     def is_valid(self, token: str, *, refresh: bool = False) -> bool:
-        end = self._ends.get((token, refresh))
-        return end is not None and self._now() < end
+        expiry = self._expiry.get((token, refresh))
+        return expiry is not None and self._now() < expiry
 
     def redeem(self, token: str) -> bool:
-        """Use up a refresh token; False for none that lives, or when another call did so first."""
-        living = self.is_valid(token, refresh=True)
-        return self._ends.pop((token, True), None) is not None and living
+        """Use a refresh token; return False if it is invalid or was used before."""
+        valid = self.is_valid(token, refresh=True)
+        return self._expiry.pop((token, True), None) is not None and valid
 
     def revoke_all(self) -> None:
-        self._ends = {}
-
-
-class CodeTable(dict[str, tuple[str, str]]):
-    """Code → English and Chinese description."""
-
-    def put(self, code: str, english: str, chinese: str) -> None:
-        self[code] = (english, chinese)
-
-    def remove(self, code: str) -> None:
-        self.pop(code, None)
+        self._expiry = {}
 
 
 class CallData:
-    """The call data left in each task, handed out once; thread-safe.
+    """The remaining call data of each task, handed out once; thread-safe.
 
-    The tasks are those of the reservations that are being executed (their `taskId` is the
-    `serviceId` here, so that names join), one without reservations, and those given rows by `put`.
+    There is a task for each one being executed in the reservations (their `taskId` is the
+    `serviceId` here), one without reservations, and those added by `put`.
     """
 
     def __init__(self, rows: int, anchor_ms: int) -> None:
@@ -108,14 +98,14 @@ class CallData:
         self._rows: dict[tuple[int, str], deque[RawRow]] = {}
 
     def tasks(self, vdn: int) -> list[str]:
-        """Return the `serviceId` of every task that is being executed."""
+        """Return the `serviceId` of every task being executed."""
         roster = roster_of(vdn)
         executed = [task for task, _, status, _ in roster["tasks"] if status == _EXECUTED]
         put = [task for owner, task in list(self._rows) if owner == vdn]
         return list(dict.fromkeys([*executed, roster["task_without_reservations"], *put]))
 
     def has_task(self, vdn: int, service_id: str) -> bool:
-        """Tell whether a task exists, in any state."""
+        """Return True if a task exists, in any state."""
         known = {task for task, *_ in roster_of(vdn)["tasks"]}
         return service_id in known.union(self.tasks(vdn))
 
@@ -129,14 +119,14 @@ class CallData:
             return len(self._rows_of(vdn, service_id))
 
     def put(self, vdn: int, service_id: str, rows: Iterable[Mapping[str, object]]) -> None:
-        """Add rows that are handed out next, as given; makes an unknown task known."""
+        """Add rows that are handed out next, as given; creates an unknown task."""
         with self._lock:
             self._rows_of(vdn, service_id).extendleft(reversed([dict(row) for row in rows]))
 
     def _rows_of(self, vdn: int, service_id: str) -> deque[RawRow]:
         key = (vdn, service_id)
         if key not in self._rows:
-            # A task that comes into being by `put` has no rows of its own.
+            # A task created by `put` has no other rows.
             count = self._count if service_id in self.tasks(vdn) else 0
             self._rows[key] = deque(generate_call_data(key, count, self._anchor_ms))
         return self._rows[key]
@@ -144,7 +134,7 @@ class CallData:
 
 @dataclass(kw_only=True, eq=False)
 class Vendor:
-    """A CC-iSales without its interfaces: how it behaves, and what it keeps."""
+    """Settings and state of the simulated CC-iSales."""
 
     vdns: Collection[int] = (88, 89)
     rows: int = 12_000  # reservations per VDN, around `now()` at construction
@@ -160,7 +150,8 @@ class Vendor:
     as_declared: bool = False  # the OBS envelope of the tables, not of the examples
 
     def __post_init__(self) -> None:
-        self.codes = CodeTable(result_codes())
+        # Code → English and Chinese description.
+        self.codes = result_codes()
         self.tokens = Tokens(self.now)
         self._anchor_ms = to_ms(self.now())
         self._lock = threading.Lock()
@@ -173,7 +164,7 @@ class Vendor:
         return self.now() + timedelta(milliseconds=self.behaviour.clock_offset_ms)
 
     def dataset(self, vdn: int) -> Dataset:
-        """Return the reservations of a VDN, made at their first use."""
+        """Return the reservations of a VDN, which are generated at the first use."""
         with self._lock:
             if vdn not in self._datasets:
                 rows = generate_reservations(vdn, self.rows, self._anchor_ms)

@@ -31,7 +31,7 @@ def test_table_is_fetched_when_first_requested(vendor: Simulator, as_role: Any) 
 def test_both_languages_are_returned_for_every_reader(
     vendor: Simulator, as_role: Any, language: str
 ) -> None:
-    vendor.codes.put("90099", "Line cut", "线路中断")
+    vendor.codes["90099"] = ("Line cut", "线路中断")
     headers = {"Accept-Language": language}
     found = as_role("agent").get(CODES, headers=headers).json()["results"]
     (row,) = (row for row in found if row["code"] == "90099")
@@ -41,8 +41,8 @@ def test_both_languages_are_returned_for_every_reader(
 def test_refresh_returns_the_number_of_changes(vendor: Simulator, as_role: Any) -> None:
     admin = as_role("admin")
     before = admin.get(CODES).json()["count"]
-    vendor.codes.put("90098", "New", "新")
-    vendor.codes.put("00006", "Reworded", "改")
+    vendor.codes["90098"] = ("New", "新")
+    vendor.codes["00006"] = ("Reworded", "改")
     body = admin.post(REFRESH).json()
     assert {name: body[name] for name in ("added", "reworded", "removed")} == {
         "added": 1,
@@ -51,7 +51,7 @@ def test_refresh_returns_the_number_of_changes(vendor: Simulator, as_role: Any) 
     }
     assert body["kept"] == before - 1
     assert body["read_at"] == admin.get(CODES).json()["as_of"]
-    vendor.codes.remove("90098")
+    vendor.codes.pop("90098", None)
     assert admin.post(REFRESH).json()["removed"] == 1
     gone = [row for row in admin.get(CODES).json()["results"] if row["gone_at"]]
     assert [row["code"] for row in gone] == ["90098"]
@@ -118,7 +118,7 @@ def test_code_has_its_meaning_and_number_of_occurrences(vendor: Simulator, as_ro
 def test_preview_changes_nothing(vendor: Simulator, as_role: Any) -> None:
     admin = as_role("admin")
     before = admin.get(CODES).json()
-    vendor.codes.put("00604", "Turned down", "拒接")
+    vendor.codes["00604"] = ("Turned down", "拒接")
     body = admin.post(f"{REFRESH}?preview=true").json()
     assert (body["reworded"], body["applied"]) == (1, False)
     assert body["changes"] == [
@@ -148,7 +148,7 @@ def test_refresh_by_a_person_applies_codes_that_were_rolled_back(
 
     admin = as_role("admin")
     admin.get(CODES)
-    vendor.codes.put("70001", "Added", "新增")
+    vendor.codes["70001"] = ("Added", "新增")
     admin.post(REFRESH)
     first = list_history(admin)[1]
     version = str(Vdn.objects.get(pk=88).codes_version)
@@ -162,7 +162,7 @@ def test_refresh_by_a_person_applies_codes_that_were_rolled_back(
 def test_history_has_person_and_changes_of_each_entry(vendor: Simulator, as_role: Any) -> None:
     admin = as_role("admin")
     admin.get(CODES)
-    vendor.codes.remove("00003")
+    vendor.codes.pop("00003", None)
     admin.post(REFRESH)
     body = as_role("agent").get(f"{CODES}history/").json()
     assert (body["count"], body["page"], body["size"]) == (2, 1, 25)
@@ -215,7 +215,7 @@ def test_etag_changes_with_every_change_of_the_table(vendor: Simulator, as_role:
 
     admin.post("/vdn/88/result-codes/00604/note/", {"meaning_en": "Said no."})
     assert changed()
-    vendor.codes.put("00604", "Turned down", "拒接")
+    vendor.codes["00604"] = ("Turned down", "拒接")
     admin.post(REFRESH)
     assert changed()
     admin.post(REFRESH)

@@ -76,7 +76,7 @@ def test_values_are_converted_to_plain_json(vendor: Simulator, as_role: Any) -> 
 def test_text_of_a_code_is_in_the_language_of_the_request(
     vendor: Simulator, as_role: Any, language: str, pattern: str
 ) -> None:
-    vendor.codes.put("00006", "Called party busy", "被叫忙")
+    vendor.codes["00006"] = ("Called party busy", "被叫忙")
     vendor.add_rows(88, [{"appointId": "42", "calledNo": "70601", "failCode": "00006"}])
     headers = {"Accept-Language": language}
     answer = as_role("supervisor").get(LIST, {"called_no": "70601"}, headers=headers)

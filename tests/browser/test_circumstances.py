@@ -144,14 +144,14 @@ def test_admin_refreshes_the_codes_without_javascript(sit: Sit, vendor: Simulato
 def test_admin_refreshes_the_codes_and_sees_what_changed(sit: Sit, vendor: Simulator) -> None:
     seat = sit("admin", at="/vdn/88/result-codes/")
     expect(seat.page.get_by_role("cell", name="00604")).to_be_visible()
-    vendor.codes.put("77777", "Brand new", "全新")
+    vendor.codes["77777"] = ("Brand new", "全新")
     try:
         seat.page.locator("#code-refresh button, form[action*=refresh] button").first.click()
         outcome = seat.page.locator("[data-outcome]")
         expect(outcome).to_contain_text(re.compile(r"\d+ kept, 1 added, 0 reworded"))
         expect(seat.page.get_by_role("cell", name="77777")).to_be_visible()
     finally:
-        vendor.codes.remove("77777")
+        vendor.codes.pop("77777", None)
 
 
 def test_failed_refresh_reports_that_nothing_changed(sit: Sit, vendor: Simulator) -> None:

@@ -22,10 +22,10 @@ CODES = "/vdn/88/result-codes/"
 @pytest.fixture
 def new_code(vendor: Simulator) -> Iterator[str]:
     """A code that the vendor lists from now on, and no longer afterwards."""
-    vendor.codes.put("70077", "Fresh from the vendor", "厂商新增")
+    vendor.codes["70077"] = ("Fresh from the vendor", "厂商新增")
     yield "70077"
-    vendor.codes.remove("70077")
-    vendor.codes.remove("70078")
+    vendor.codes.pop("70077", None)
+    vendor.codes.pop("70078", None)
 
 
 def test_refreshed_codes_are_applied_and_rolled_back(
@@ -46,7 +46,7 @@ def test_refreshed_codes_are_applied_and_rolled_back(
     if shown.get_attribute("data-state") == "diff":
         shown.get_by_role("button", name="Apply these changes").click()
         expect(shown).to_have_attribute("data-state", "done")
-    vendor.codes.put("70078", "Newest", "最新")
+    vendor.codes["70078"] = ("Newest", "最新")
     shown = read_again()
     expect(shown).to_have_attribute("data-state", "diff")
     change = shown.locator("[data-change][data-code='70078']")

@@ -167,9 +167,9 @@ def test_choice_of_a_page_size_returns_the_focus_to_its_menu(sit: Sit) -> None:
 
 @pytest.fixture
 def new_code(vendor: Simulator) -> Iterator[None]:
-    vendor.codes.put("70099", "Once more", "再来一次")
+    vendor.codes["70099"] = ("Once more", "再来一次")
     yield
-    vendor.codes.remove("70099")
+    vendor.codes.pop("70099", None)
 
 
 def test_button_disabled_during_a_request_gets_the_focus_back(sit: Sit, new_code: None) -> None:

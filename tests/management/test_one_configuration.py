@@ -46,7 +46,7 @@ def test_commands_and_server_share_one_configuration(tmp_path: Path) -> None:
     var, file = tmp_path / "var", tmp_path / "kept" / "calls.sqlite3"
     file.parent.mkdir()
     with Simulator(rows=20, vdns=(88,), **STRICT) as vendor:
-        vendor.codes.put("90099", "Only the strict vendor has it", "只有它有")
+        vendor.codes["90099"] = ("Only the strict vendor has it", "只有它有")
         text = (
             "\ufeff# as the README says\r\n"
             f"export VAR_DIR={var}\r\n"

@@ -62,7 +62,7 @@ def test_workbook_has_the_filtered_rows(vendor: Simulator, as_role: Any) -> None
 
 @cases("start", ["=1+1", "+cmd|' /C calc'!A0", "@SUM(1)", "-2+3"])
 def test_texts_of_the_vendor_are_no_formula(vendor: Simulator, as_role: Any, start: str) -> None:
-    vendor.codes.put("77777", start, start)
+    vendor.codes["77777"] = (start, start)
     reader = as_role("agent")
     row = table(reader.get(CSV, {"q": "77777"}))[1]
     assert row[2] == f"'{start}"

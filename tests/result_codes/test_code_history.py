@@ -29,9 +29,9 @@ def admin(vendor: Simulator, as_role: Any) -> Any:
     """An admin, with a first table and a second one from the daily job."""
     client = as_role("admin")
     client.get(PAGE)
-    vendor.codes.put("00604", "Turned down", "拒接")
-    vendor.codes.put("70001", "Added", "新增")
-    vendor.codes.remove("00003")
+    vendor.codes["00604"] = ("Turned down", "拒接")
+    vendor.codes["70001"] = ("Added", "新增")
+    vendor.codes.pop("00003", None)
     scheduled()
     return client
 
@@ -120,12 +120,12 @@ def test_new_table_of_the_vendor_ends_the_hold_after_a_roll_back(
     vendor: Simulator, admin: Any
 ) -> None:
     roll_back(admin, list_history(admin)[1])
-    vendor.codes.put("70002", "Newer", "更新")
+    vendor.codes["70002"] = ("Newer", "更新")
     scheduled()
     assert words_of("70002") == ("更新", "Newer")
     assert words_of("70001") == ("新增", "Added")
     assert "Rolled back by admin" not in admin.get(PAGE).content.decode()
-    vendor.codes.remove("70002")
+    vendor.codes.pop("70002", None)
     scheduled()
     assert words_of("70002") is None
 
@@ -145,7 +145,7 @@ def test_applying_a_preview_ends_the_hold_and_looking_at_it_does_not(
 
 
 def test_second_roll_back_still_holds_back_the_vendors_table(vendor: Simulator, admin: Any) -> None:
-    vendor.codes.put("70002", "Third", "第三")
+    vendor.codes["70002"] = ("Third", "第三")
     scheduled()
     _third, second, first = list_history(admin)
     roll_back(admin, second)
@@ -161,7 +161,7 @@ def test_roll_back_to_the_vendors_table_holds_nothing_back(vendor: Simulator, ad
     roll_back(admin, second)
     assert words_of("70001") == ("新增", "Added")
     assert "Rolled back by admin" not in admin.get(PAGE).content.decode()
-    vendor.codes.put("70002", "Third", "第三")
+    vendor.codes["70002"] = ("Third", "第三")
     scheduled()
     assert words_of("70002") == ("第三", "Third")
 
@@ -169,7 +169,7 @@ def test_roll_back_to_the_vendors_table_holds_nothing_back(vendor: Simulator, ad
 def test_table_changed_meanwhile_is_not_rolled_back(vendor: Simulator, admin: Any) -> None:
     first = list_history(admin)[1]
     version = Vdn.objects.get(pk=88).codes_version
-    vendor.codes.put("70002", "Third", "第三")
+    vendor.codes["70002"] = ("Third", "第三")
     scheduled()
     answer = admin.post(f"{first['url']}roll-back/", {"version": str(version)}, follow=True)
     assert answer.redirect_chain == [(first["url"], 303)]

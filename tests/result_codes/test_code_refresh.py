@@ -45,9 +45,9 @@ def second(people: dict[str, User], as_role: Any) -> Any:
 
 
 def reword(vendor: Simulator) -> None:
-    vendor.codes.put("70001", "Added", "新增")
-    vendor.codes.put("00604", "Turned down", "呼叫拒绝")
-    vendor.codes.remove("00003")
+    vendor.codes["70001"] = ("Added", "新增")
+    vendor.codes["00604"] = ("Turned down", "呼叫拒绝")
+    vendor.codes.pop("00003", None)
 
 
 def test_preview_shows_changes_and_applies_nothing(vendor: Simulator, admin: Any) -> None:
@@ -69,7 +69,7 @@ def test_exactly_the_previewed_changes_are_applied(vendor: Simulator, admin: Any
     reword(vendor)
     preview = previewed(admin)
     # What the vendor does afterwards was not shown.
-    vendor.codes.put("70002", "Later", "之后")
+    vendor.codes["70002"] = ("Later", "之后")
     vendor.calls.clear()
     text = admin.post(APPLY, {"preview": preview}, headers=FRAGMENT).content.decode()
     assert "118 kept, 1 added, 1 reworded, 1 no longer listed" in text
@@ -120,9 +120,9 @@ def test_refresh_without_changes_says_so_and_updates_the_time(
 def test_preview_older_than_a_roll_back_is_replaced_by_a_new_one(
     vendor: Simulator, admin: Any
 ) -> None:
-    vendor.codes.put("70001", "Added", "新增")
+    vendor.codes["70001"] = ("Added", "新增")
     scheduled()
-    vendor.codes.put("70002", "Added, too", "也新增")
+    vendor.codes["70002"] = ("Added, too", "也新增")
     preview = previewed(admin)
     first = CodeRefresh.objects.earliest("pk").pk
     version = {"version": str(Vdn.objects.get(pk=88).codes_version)}
@@ -140,22 +140,22 @@ def test_preview_older_than_a_roll_back_is_replaced_by_a_new_one(
 
 
 def _schedule_changes(vendor: Simulator, second: Any) -> None:
-    vendor.codes.put("70002", "Added, too", "也新增")
+    vendor.codes["70002"] = ("Added, too", "也新增")
     scheduled()
 
 
 def _schedule_finds_all_as_it_was(vendor: Simulator, second: Any) -> None:
-    vendor.codes.remove("70001")
+    vendor.codes.pop("70001", None)
     scheduled()
 
 
 def _somebody_finds_all_as_it_was(vendor: Simulator, second: Any) -> None:
-    vendor.codes.remove("70001")
+    vendor.codes.pop("70001", None)
     assert previewed(second) == ""
 
 
 def _somebody_is_shown_another_table(vendor: Simulator, second: Any) -> None:
-    vendor.codes.put("70002", "Added, too", "也新增")
+    vendor.codes["70002"] = ("Added, too", "也新增")
     assert previewed(second)
 
 
@@ -171,7 +171,7 @@ def _somebody_is_shown_another_table(vendor: Simulator, second: Any) -> None:
 def test_preview_older_than_a_later_refresh_is_not_applied(
     vendor: Simulator, admin: Any, second: Any, read_again: Any
 ) -> None:
-    vendor.codes.put("70001", "Added", "新增")
+    vendor.codes["70001"] = ("Added", "新增")
     preview = previewed(admin)
     read_again(vendor, second)
     before = Vdn.objects.get(pk=88)

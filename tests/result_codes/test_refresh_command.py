@@ -21,11 +21,11 @@ def refresh(*arguments: str) -> str:
 def test_command_prints_the_number_of_changes(vendor: Simulator, people: dict[str, User]) -> None:
     refresh("--vdn", "88")
     count = ResultCode.objects.filter(vdn=88).count()
-    vendor.codes.put("90098", "New", "新")
-    vendor.codes.put("90099", "New, too", "也新")
-    vendor.codes.put("00006", "Reworded", "改")
+    vendor.codes["90098"] = ("New", "新")
+    vendor.codes["90099"] = ("New, too", "也新")
+    vendor.codes["00006"] = ("Reworded", "改")
     assert refresh("--vdn", "88") == f"VDN 88: {count - 1} kept, 2 added, 1 reworded\n"
-    vendor.codes.remove("90099")
+    vendor.codes.pop("90099", None)
     assert "1 no longer listed" in refresh("--vdn", "88")
 
 

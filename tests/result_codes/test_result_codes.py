@@ -53,10 +53,10 @@ def test_both_languages_and_the_known_category_are_stored(vendor: Simulator, vdn
 
 def test_refresh_reports_the_number_of_changes(vendor: Simulator, vdn: Vdn) -> None:
     result_codes.refresh_unattended(vdn=vdn, by="test")
-    vendor.codes.put("70001", "Added one", "新增一")
-    vendor.codes.put("70002", "Added two", "新增二")
-    vendor.codes.put("00604", "The call was turned down.", "呼叫拒绝")
-    vendor.codes.remove("00003")
+    vendor.codes["70001"] = ("Added one", "新增一")
+    vendor.codes["70002"] = ("Added two", "新增二")
+    vendor.codes["00604"] = ("The call was turned down.", "呼叫拒绝")
+    vendor.codes.pop("00003", None)
     report = result_codes.refresh_unattended(vdn=vdn, by="test")
     assert report.counts() == {"kept": 118, "added": 2, "reworded": 1, "removed": 1}
 
@@ -64,14 +64,14 @@ def test_refresh_reports_the_number_of_changes(vendor: Simulator, vdn: Vdn) -> N
 def test_removed_code_keeps_its_text_and_may_be_added_again(vendor: Simulator, vdn: Vdn) -> None:
     result_codes.refresh_unattended(vdn=vdn, by="test")
     first = ResultCode.objects.get(vdn=vdn, code="00604")
-    vendor.codes.remove("00604")
+    vendor.codes.pop("00604", None)
     result_codes.refresh_unattended(vdn=vdn, by="test")
     vdn.refresh_from_db()
     gone = code_book.get_book(vdn).get("00604")
     assert gone is not None
     assert gone.gone_at is not None
     assert gone.text_en == "The call is rejected."
-    vendor.codes.put("00604", "The call is rejected.", "呼叫拒绝")
+    vendor.codes["00604"] = ("The call is rejected.", "呼叫拒绝")
     assert result_codes.refresh_unattended(vdn=vdn, by="test").added == 1
     again = ResultCode.objects.get(vdn=vdn, code="00604")
     assert again.gone_at is None
@@ -85,8 +85,8 @@ def test_incomplete_refresh_changes_nothing(
 ) -> None:
     result_codes.refresh_unattended(vdn=vdn, by="test")
     before, version = table(vdn), Vdn.objects.get(pk=88).codes_version
-    vendor.codes.put("70001", "Added one", "新增一")
-    vendor.codes.remove("00003")
+    vendor.codes["70001"] = ("Added one", "新增一")
+    vendor.codes.pop("00003", None)
     vendor.faults.add(kind, operation=LIST_RESULT_CODES, times=None, from_call=from_call)
     with pytest.raises(ISalesError):
         result_codes.refresh_unattended(vdn=vdn, by="test")
@@ -214,7 +214,7 @@ def test_requested_refresh_brings_the_text_of_the_unknown_code(
     client = as_role("supervisor")
     unknown_row(vendor, "700002")
     assert b"unknown code (table of" in client.get(LIST, {"called_no": "700002"}).content
-    vendor.codes.put("98765", "Known by now", "现在知道了")
+    vendor.codes["98765"] = ("Known by now", "现在知道了")
     task = HUEY.dequeue()
     HUEY.execute(task)
     assert b"Known by now" in client.get(LIST, {"called_no": "700002"}).content

@@ -63,7 +63,7 @@ def test_table_is_filtered_by_category_and_state(
 ) -> None:
     admin = as_role("admin")
     admin.get(PAGE)
-    vendor.codes.remove("00003")
+    vendor.codes.pop("00003", None)
     scheduled()
     admin.post(f"{PAGE}00145/note/", {"meaning_en": "Busy, our way."})
     vendor.add_rows(88, [{"appointId": "5", "calledNo": "700001", "failCode": "98765"}])
@@ -84,13 +84,13 @@ def test_invalid_filter_is_reported_at_its_field(
 
 
 def test_texts_of_the_vendor_are_escaped(vendor: Simulator, as_role: Any) -> None:
-    vendor.codes.put("77777", "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>')
+    vendor.codes["77777"] = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>')
     admin = as_role("admin")
     for path in (PAGE, f"{PAGE}77777/", f"{PAGE}77777/note/", HISTORY):
         text = admin.get(path).content.decode()
         assert "<script>alert" not in text
         assert "<img src=x" not in text
-    vendor.codes.put("77777", "<b>other</b>", "<i>另</i>")
+    vendor.codes["77777"] = ("<b>other</b>", "<i>另</i>")
     for text in (
         admin.post(REFRESH, follow=True).content.decode(),
         admin.get(list_history(admin)[0]["url"]).content.decode(),
@@ -102,7 +102,7 @@ def test_texts_of_the_vendor_are_escaped(vendor: Simulator, as_role: Any) -> Non
 
 @cases("code", ["a/b", "..", ".", "history", "refresh", "export.csv", "a\\b"])
 def test_code_that_fits_no_address_is_listed(vendor: Simulator, as_role: Any, code: str) -> None:
-    vendor.codes.put(code, "Odd", "怪")
+    vendor.codes[code] = ("Odd", "怪")
     text = as_role("admin").get(PAGE, {"q": "odd"}).content.decode()
     assert f"<b>{code}</b>" in text
 

@@ -153,7 +153,7 @@ def test_refresh_is_seen_by_every_process(site: Site) -> None:
     address = f"{site.base}/vdn/88/result-codes/"
     for _ in range(6):
         assert "77771" not in session.get(address).text
-    site.vendor.codes.put("77771", "Brand \x00new", "全新")
+    site.vendor.codes["77771"] = ("Brand \x00new", "全新")
     assert "1 added" in site.manage("refresh_result_codes")
     for _ in range(6):
         assert "77771" in session.get(address).text
@@ -162,7 +162,7 @@ def test_refresh_is_seen_by_every_process(site: Site) -> None:
 def test_incomplete_refresh_changes_nothing(site: Site) -> None:
     session = site.log_in("maria")
     before = session.get(f"{site.base}/api/v1/vdns/88/result-codes/").json()
-    site.vendor.codes.put("77772", "Never seen", "没见过")
+    site.vendor.codes["77772"] = ("Never seen", "没见过")
     site.vendor.faults.add("status", operation="queryOBSResultCode", times=None, from_call=3)
     run = starts.run(["manage.py", "refresh_result_codes"], site.env)
     site.vendor.faults.clear()

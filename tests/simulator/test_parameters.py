@@ -61,9 +61,9 @@ def test_locale_selects_the_language_of_descriptions(http: SignedHttp) -> None:
 
 
 def test_codes_can_be_changed_while_it_runs(simulator: Simulator, http: SignedHttp) -> None:
-    simulator.codes.put("90099", "New.", "新")
-    simulator.codes.put("00604", "Turned down.", "拒")
-    simulator.codes.remove("00605")
+    simulator.codes["90099"] = ("New.", "新")
+    simulator.codes["00604"] = ("Turned down.", "拒")
+    simulator.codes.pop("00605", None)
     pages = [http.codes(page, locale="en_US").json["obsCodes"] for page in (1, 2, 3)]
     found = {row["obsCode"]: row["obsCodeDesc"] for page in pages for row in page}
     assert (found["90099"], found["00604"]) == ("New.", "Turned down.")
