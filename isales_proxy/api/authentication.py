@@ -1,7 +1,7 @@
-"""Authentication by token, else by session, and how the schema describes both.
+"""Authentication by token or session, and their description in the schema.
 
-A request with an `Authorization` header is decided by that header alone. Only sessions need CSRF:
-a browser sends no token of its own accord.
+If there is an `Authorization` header, only that is used. Only sessions need CSRF protection, since
+browsers do not send tokens automatically.
 """
 
 from __future__ import annotations
@@ -27,11 +27,10 @@ _HEADER: Final = re.compile(r"token +(\S+)", re.IGNORECASE)
 
 
 class TokenAuthentication(KnoxAuthentication):
-    """`Authorization: Token cb_…`. The 401 does not say what is wrong with a token; for another
-    scheme it names this one."""
+    """`Authorization: Token cb_…`. The 401 does not tell what is wrong with the token."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
-        """Get the person and the token; None without the header. Raises AuthenticationFailed."""
+        """Return person and token; None without the header. Raises AuthenticationFailed."""
         given = request.META.get("HTTP_AUTHORIZATION")
         if given is None:
             return None
@@ -57,19 +56,19 @@ class TokenAuthentication(KnoxAuthentication):
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
-        """Name the schemes, so that DRF answers 401, not 403."""
+        """Return the schemes, so that DRF responds with 401, not 403."""
         return CHALLENGE
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
-    """Django's session; strangers get 401 with the schemes, not a bare 403."""
+    """Django's session, with a 401 for anonymous requests."""
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
-        """Name the schemes, so that DRF answers 401, not 403."""
+        """Return the schemes, so that DRF responds with 401, not 403."""
         return CHALLENGE
 
     def enforce_csrf(self, request: Any) -> None:
-        """Raise PermissionDenied (403) in the reader's language when the token does not fit."""
+        """Raise PermissionDenied (403), with our message, if the CSRF token is wrong."""
         try:
             super().enforce_csrf(request)
         except exceptions.PermissionDenied:
@@ -85,12 +84,12 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
     name = "token"
 
     def get_security_requirement(self, auto_schema: Any) -> dict[str, list[str]]:
-        """Name the scope that the operation needs, as OpenAPI 3.1 allows for any scheme."""
+        """Return the scope that the operation needs; OpenAPI 3.1 allows scopes for any scheme."""
         needed = get_needed_scope(auto_schema.view, auto_schema.method)
         return {self.name: [needed.value] if needed else []}
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002 - the library's signature
-        """Describe a header with a prefix, for which OpenAPI has no better type."""
+        """Describe the header as an API key; OpenAPI has no better type for it."""
         return {
             "type": "apiKey",
             "in": "header",

@@ -31,21 +31,20 @@ FilterForm = TypeVar("FilterForm", bound=PageFilter | ShortListFilter)
 
 
 class ResponseBody(BaseModel):
-    """The body of an answer: dumped from this model and documented by it.
+    """The body of a response, serialised and documented by this model.
 
-    The schema's example of a body is put together from the examples of its fields.
+    Its example in the schema consists of the examples of its fields.
     """
 
     model_config = ConfigDict(from_attributes=True)
 
     @classmethod
     def build(cls, source: object, **more: Any) -> Self:
-        """Build the body from the attributes of a row, and from what `more` says beside or in place
-        of them."""
+        """Build the body from the attributes of a row; `more` adds or replaces values."""
         return cls.model_validate({**vars(source), **more})
 
     def respond(self, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-        """Build the response that DRF renders."""
+        """Build the response."""
         return Response(self.model_dump(mode="json"), status=status, headers=headers)
 
 
@@ -58,7 +57,7 @@ class PageBody(ResponseBody):
 
 
 class RequestBody(CleanedJson, serializers.Serializer[Any]):
-    """The body of a request: validated by this serializer and documented by it."""
+    """The body of a request, validated and documented by this serializer."""
 
     @classmethod
     def parse(cls, request: Request) -> dict[str, Any]:
@@ -73,23 +72,22 @@ class RequestBody(CleanedJson, serializers.Serializer[Any]):
 
 
 class TextField(serializers.CharField):
-    """JSON text, and nothing that could be read as text; its form checks the rest."""
+    """A JSON string, validated further by a form; other types are refused."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(trim_whitespace=False, **options)
 
     def to_internal_value(self, data: Any) -> str:
-        """Check the type. Raises ValidationError for anything but text."""
+        """Return the text. Raises ValidationError for other types."""
         if not isinstance(data, str):
             raise serializers.ValidationError(_("Send this as text."))
         return data
 
 
 class PersonalView(APIView):
-    """A view whose answers hold personal data, which no cache on the way may keep.
+    """A view whose responses contain personal data and must not be cached.
 
-    One that only reads need not say so; one that forgets to declare `needs` for another method
-    asks for the highest scope.
+    `needs` is the scope of the token by method; methods that are not declared need the highest one.
     """
 
     needs: ClassVar[Needs] = READS
@@ -109,12 +107,12 @@ class Schema(SpectacularJSONAPIView):
 
 @extend_schema(exclude=True)
 class NotFound(APIView):
-    """Any other address below `/api/`: 404 as problem+json, 401 for strangers."""
+    """Any other address below `/api/`: 404 as problem+json, 401 for anonymous requests."""
 
     needs = READS
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Answer all methods alike; redirect an address that only lacks its last slash."""
+        """Respond to all methods alike; redirect an address that only lacks its last slash."""
         self.request = self.initialize_request(request, *args, **kwargs)
         self.headers = self.default_response_headers
         try:
@@ -134,7 +132,7 @@ def validate(form: FilterForm) -> FilterForm:
 
 
 def paginate(request: Request, rows: Sequence[Row]) -> dict[str, Any]:
-    """Cut the requested page out of a short list: the fields of a PageBody, `results` included.
+    """Return the requested page of a short list: the fields of a PageBody, and `results`.
 
     Raises InvalidRequest.
     """
@@ -148,26 +146,23 @@ def paginate(request: Request, rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def hash_body(data: Any) -> str:
-    """Hash a body as it is sent."""
+    """Return a hash of a response body."""
     return hashlib.sha256(JSONRenderer().render(data)).hexdigest()
 
 
 def respond_unless_known(request: Request, response: Response, etag: str) -> HttpResponseBase:
-    """Return the response with its `ETag` (quoted), or 304 for a program that has the same."""
+    """Return the response with its `ETag` (quoted), or 304 if the client has the same."""
     response["ETag"] = etag
     found = get_conditional_response(request._request, etag=etag, response=response)  # noqa: SLF001
     return response if found is None else found
 
 
 def require_nothing(request: Request, *, parameters: Iterable[str] = ()) -> None:
-    """Check that a request has no body and no query parameters but these.
-
-    What is misspelt or sent in the wrong place must not be ignored. Raises InvalidRequest.
-    """
+    """Raise InvalidRequest if the request has a body, or query parameters other than these."""
     try:
         body: Iterable[str] = _get_object(request)
     except UnsupportedMediaType:
-        # A plain POST of a form, mostly an empty one.
+        # A form, mostly empty.
         body = {*request._request.POST} - {"csrfmiddlewaretoken"}  # noqa: SLF001
     unknown = {*request.query_params} - {*parameters}
     if errors := unknown_fields(sorted([*unknown, *body])):
@@ -175,7 +170,7 @@ def require_nothing(request: Request, *, parameters: Iterable[str] = ()) -> None
 
 
 def _get_object(request: Request) -> Mapping[str, Any]:
-    """Get the body, which must be one JSON object. Raises InvalidRequest."""
+    """Return the body. Raises InvalidRequest unless it is one JSON object."""
     if not isinstance(request.data, Mapping):
         raise invalid_value({"non_field_errors": [_("Send one JSON object.")]})
     return request.data

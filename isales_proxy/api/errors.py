@@ -1,4 +1,4 @@
-"""Errors that only the JSON API has, and DRF's exception handler, which answers problem+json."""
+"""Errors of the JSON API, and DRF's exception handler, which responds with problem+json."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = structlog.get_logger("isales")
 
 
 class InvalidRequest(Exception):
-    """Values are out of bounds: field → messages for people. No vendor call was made."""
+    """Values are invalid: field → messages. No vendor call was made."""
 
     def __init__(self, errors: Mapping[str, list[str]], *, title: str = "") -> None:
         super().__init__(", ".join(errors))
@@ -28,7 +28,7 @@ class InvalidRequest(Exception):
 
 
 def invalid_value(errors: Mapping[str, list[str]]) -> InvalidRequest:
-    """Build the error of a body, where InvalidRequest alone is that of a filter."""
+    """Build the error for a value in a body; InvalidRequest by itself is for filters."""
     return InvalidRequest(errors, title=_("A value is not allowed"))
 
 
@@ -41,12 +41,12 @@ def list_messages(errors: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def unknown_fields(names: Iterable[str]) -> dict[str, list[str]]:
-    """Build the messages for fields that do not exist: a misspelt one must not pass for absent."""
+    """Build the messages for unknown fields, which may be misspelt."""
     return {str(name): [_("There is no such field.")] for name in names}
 
 
 def handle_exception(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
-    """Turn whatever a view raised, foreseen or not, into problem+json; DRF's exception handler."""
+    """Convert any exception of a view to problem+json; DRF's exception handler."""
     set_rollback()
     match error:
         case InvalidRequest():
@@ -65,7 +65,7 @@ def handle_exception(error: Exception, context: Mapping[str, Any]) -> HttpRespon
     response = problems.respond_to(error)
     if response is not None:
         return response
-    # The log has the traceback; the answer has only the request id to find it by.
+    # The traceback is in the log, where the request ID finds it.
     log.error("api_failed", view=type(context.get("view")).__name__, exc_info=error)
     return problems.respond(500, _("Internal error; the log has the details of this request."))
 

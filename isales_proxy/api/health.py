@@ -32,15 +32,15 @@ _LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 @require_safe
 @never_cache
 def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
-    """Answer while this process runs; nothing else is checked."""
+    """Respond while this process runs, without further checks."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
-    """Report the state of database, cache, jobs, vendor and mirrors; 503 when we cannot serve
-    people. A mirror that is old or that nobody reads does not make us unready: its age is shown."""
+    """Report the state of database, cache, jobs, vendor and mirrors; 503 if requests cannot be
+    served. An outdated mirror is no reason, since pages show its age."""
     ready, parts = health.check_readiness()
     parts["mirrors"] = _describe_mirrors()
     return JsonResponse({"ready": ready, **parts}, status=200 if ready else 503)
@@ -49,7 +49,7 @@ def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's sig
 @require_safe
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Export to Prometheus: with METRICS_TOKEN set to its bearer only, else to loopback only."""
+    """Export metrics to the bearer of METRICS_TOKEN or, if that is not set, on loopback only."""
     if settings.METRICS_TOKEN:
         given = request.headers.get("Authorization", "")
         if not constant_time_compare(given, f"Bearer {settings.METRICS_TOKEN}"):
@@ -61,10 +61,10 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 class _MirrorCollector:
-    """The mirrors as the database has them now, whichever process sweeps."""
+    """Collector of the mirrors' state, read from the database."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield a gauge for each fact, labelled by VDN."""
+        """Yield a gauge per fact, labelled by VDN."""
         mirrors = _describe_mirrors()
         for name, text in _MIRROR_FACTS.items():
             gauge = GaugeMetricFamily(f"callboard_mirror_{name}", text, labels=["vdn"])
@@ -84,7 +84,7 @@ _MIRROR_FACTS: Final = {
 
 
 def _describe_mirrors() -> dict[str, dict[str, float | None]]:
-    """Tell each of `_MIRROR_FACTS` of each enabled mirror, by VDN."""
+    """Return the `_MIRROR_FACTS` of each enabled mirror, by VDN."""
     try:
         enabled = Vdn.objects.enabled().values_list("pk", flat=True)
         statuses = mirror_status.list_statuses(enabled, timezone.now())
@@ -103,16 +103,15 @@ def _describe_mirrors() -> dict[str, dict[str, float | None]]:
 
 
 def _get_age(status: MirrorStatus) -> float | None:
-    """Return the age of the oldest part in seconds; None while a part was never read."""
+    """Return the age of the oldest part in seconds; None if a part was never read."""
     oldest = status.oldest
     return None if oldest is None else max(0.0, (status.now - oldest).total_seconds())
 
 
 def _is_from_this_machine(request: HttpRequest) -> bool:
-    """Tell whether it is a direct client on loopback.
+    """Return True if the client is on loopback and not behind a proxy.
 
-    The client behind a proxy may be anyone. A proxy adds headers that name the client, or asks for
-    a public host.
+    Proxies add headers that name the client, or request a public host.
     """
     forwarded = (name in _FORWARDED or name.startswith(_FORWARDED_PREFIX) for name in request.META)
     host = split_domain_port(request.get_host())[0]
@@ -125,7 +124,7 @@ def _is_from_this_machine(request: HttpRequest) -> bool:
 
 
 def _get_registry() -> CollectorRegistry:
-    """Get the metrics of this process, or of all processes where they share a directory."""
+    """Return the metrics of this process, or of all processes that share a directory."""
     if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         return REGISTRY
     shared = CollectorRegistry()

@@ -1,8 +1,8 @@
-"""`Idempotency-Key`: a program's own name for a request, so that sent twice it is done once.
+"""`Idempotency-Key`: a client's name for a request, so that it is carried out once if sent twice.
 
-Follows the IETF draft "The Idempotency-Key HTTP Header Field": 422 for a key that was used for
-something else, 409 while the first request is still under way. A key belongs to one person in one
-VDN. A repeated request is answered with the same row, as it is by then.
+Follows the IETF draft "The Idempotency-Key HTTP Header Field": 422 for a key of another request,
+409 while the first request is in progress. A key belongs to one person in one VDN. The response to
+a repeated request has the same row in its current state.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ PATTERN: Final = r"[!-~]([ -~]{0,126}[!-~])?"
 
 
 def get_key(request: Request, in_body: Any = None) -> str:
-    """Get the key of the header, "" without one. `in_body` is that of the request's body.
+    """Return the key in the header, "" without one; `in_body` is the key in the body.
 
-    Raises InvalidRequest for a key out of bounds, or when the two differ.
+    Raises InvalidRequest for an invalid key, or if the two differ.
     """
     key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
@@ -39,7 +39,7 @@ def get_key(request: Request, in_body: Any = None) -> str:
 
 
 def respond_key_reused() -> HttpResponse:
-    """Build the 422 of a key that was used for another request."""
+    """Build the 422 for a key that was used for another request."""
     return respond(
         422,
         _("This key was already used for another request. Use a new one."),
@@ -49,7 +49,7 @@ def respond_key_reused() -> HttpResponse:
 
 
 def respond_under_way(*, batch: int) -> HttpResponse:
-    """Build the 409 while the first request with this key has not ended."""
+    """Build the 409 while the first request with this key is in progress."""
     return respond(
         409,
         _("The first request with this key is still running. Send it again in a moment."),

@@ -36,7 +36,7 @@ from isales_proxy.outbound.call_data import CallDataRequestResult
 from isales_proxy.outbound.forms import BatchFilter
 
 _LONGEST_REASON: Final = 300
-# Numbers may be gone: a program must not be invited to try again.
+# Numbers may be used up, so there is no `Retry-After`.
 _PERHAPS_HANDED_OUT: Final = (BatchState.UNKNOWN, BatchState.UNREADABLE)
 _STATUSES: Final = {BatchState.TAKEN: 201, BatchState.ASKED: 202, BatchState.LOST: 201}
 _NO_AGENTS: Final = "Agents see neither tasks nor call data."
@@ -63,10 +63,10 @@ class TaskPage(PageBody):
 
 @extend_schema_field({"type": "boolean", "enum": [True]})
 class ConfirmField(serializers.Field[bool, Any, bool, Any]):
-    """JSON's `true` and no value that could be read as it."""
+    """The JSON value `true`; similar values are refused."""
 
     def to_internal_value(self, data: Any) -> bool:
-        """Check the confirmation. Raises ValidationError for anything but true."""
+        """Return True. Raises ValidationError for other values."""
         if data is not True:
             raise serializers.ValidationError(_("Send true."))
         return True
@@ -184,7 +184,7 @@ class Tasks(PersonalView):
         """List the tasks in the vendor's order."""
         found = tasks.list_tasks(scope=access.enter(user=request.user, vdn_id=vdn_id))
         if found.error is not None:
-            # A page shows the older list; a program gets the problem and decides for itself.
+            # Pages show the older list; API clients get the problem.
             return problems.respond_with(problems.describe(found.error), as_of=found.as_of)
         page = paginate(request, found.rows)
         return TaskPage(**page, as_of=found.as_of, source=found.source).respond()

@@ -14,8 +14,8 @@ from rest_framework.parsers import JSONParser
 
 
 class BoundedJSONParser(JSONParser):
-    """Refuses what DRF's parser accepts or fails at: bodies of any size or depth, equal names in
-    one object (the last would count), and lone surrogates, which no database can hold."""
+    """Parser that refuses large and deeply nested bodies, repeated names in an object, and lone
+    surrogates, which databases cannot store."""
 
     def parse(
         self,
@@ -40,8 +40,7 @@ class BoundedJSONParser(JSONParser):
 
 
 def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build one object. Raises ParseError for a name that stands in it twice: each proxy on the way
-    may take another of the two values."""
+    """Build one object. Raises ParseError for a repeated name, whose values are ambiguous."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ParseError(_("A name occurs twice in one JSON object."))
@@ -49,5 +48,5 @@ def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> Any:
-    """Refuse `NaN` and infinities, which are no JSON."""
+    """Refuse `NaN` and infinities, which are not JSON."""
     raise ValueError(name)

@@ -1,4 +1,4 @@
-"""Permissions of an operation: a scope of the token, and a permission of the person in the VDN."""
+"""Permissions of an operation: the scope of the token, and the person's permission in the VDN."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from isales_proxy.access import Permission
 from isales_proxy.accounts import tokens
 from isales_proxy.models import ApiToken, TokenScope
 
-# HTTP method → scope. Every view of the API has one of these as `needs`; a test checks it.
+# HTTP method → scope: the attribute `needs` of every view.
 Needs = Mapping[str, TokenScope]
 
 READS: Final[Needs] = {"GET": TokenScope.READ}
@@ -23,7 +23,7 @@ ADMINISTERS: Final[Needs] = {"POST": TokenScope.ADMIN}
 
 
 class ScopeMissing(PermissionError):
-    """The token lacks the scope `needed`, whatever its person may do."""
+    """The token lacks the scope `needed`."""
 
     def __init__(self, needed: TokenScope) -> None:
         super().__init__(needed.value)
@@ -31,7 +31,7 @@ class ScopeMissing(PermissionError):
 
 
 class TokenMay(BasePermission):
-    """Allows a token what its scope includes; a session needs no scope."""
+    """Checks the scope of a token; sessions need no scope."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return True or raise ScopeMissing. Undeclared methods need the highest scope."""
@@ -44,10 +44,10 @@ class TokenMay(BasePermission):
 
 
 class PersonMay(BasePermission):
-    """Allows a person in a VDN what their role grants; undeclared methods are refused."""
+    """Checks the permission of the person in the VDN; undeclared methods are refused."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Return True, or raise VdnNotFound (a foreign VDN) or PermissionMissing."""
+        """Return True, or raise VdnNotFound or PermissionMissing."""
         vdn_id = view.kwargs.get("vdn_id")
         method = request.method or ""
         if vdn_id is None or not hasattr(view, method.lower()):
@@ -63,7 +63,7 @@ class PersonMay(BasePermission):
 
 
 def get_needed_scope(view: Any, method: str) -> TokenScope | None:
-    """Get the scope that this method of the view needs; None where the view has no such method."""
+    """Return the scope that this method needs; None if the view lacks the method."""
     if method == "OPTIONS":
         return TokenScope.READ
     if not hasattr(view, method.lower()):

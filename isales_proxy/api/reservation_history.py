@@ -1,4 +1,4 @@
-"""`/api/v1/vdns/<id>/reservations/<ID>/history/`: how one reservation came to be what it is."""
+"""`/api/v1/vdns/<id>/reservations/<ID>/history/`: changes of one reservation."""
 
 from __future__ import annotations
 

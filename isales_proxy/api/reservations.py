@@ -1,4 +1,4 @@
-"""`/api/v1/vdns/<id>/reservations/`: the question of the reservations page in JSON."""
+"""`/api/v1/vdns/<id>/reservations/`: the list of reservations in JSON."""
 
 from __future__ import annotations
 
@@ -206,8 +206,8 @@ _AS_OF_HEADER: Final = OpenApiParameter(
     description="`as_of`, also of an answer without a body.",
     response=[200, 304],
 )
+# Parts of a page that change although its rows do not; they do not affect the `ETag`.
 _PASSING: Final = frozenset({"as_of", "age", "source"})
-"""Parts of a page that go on while its rows stay as they are."""
 _FIELDS: Final = tuple(RESERVATION_FIELDS)
 _read_fields = itemgetter(*_FIELDS)
 _TIMES: Final = tuple(field.name for field in RESERVATION if field.holds is Content.TIME)
@@ -296,10 +296,7 @@ class Reservations(PersonalView):
         ],
     )
     def get(self, request: Request, vdn_id: int) -> HttpResponseBase:
-        """List one page of reservations, or answer 304 to a program that still has the same.
-
-        Raises InvalidRequest.
-        """
+        """List one page of reservations, or 304 if the client has it. Raises InvalidRequest."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         now = timezone.now()
         form = _get_form(request, scope)
@@ -310,7 +307,7 @@ class Reservations(PersonalView):
             raise _refuse(form, refused) from None
         found = reservations.list_page(scope=scope, query=query, now=now, chosen=chosen)
         if found.error is not None:
-            # A page shows the older answer; a program gets the problem and decides for itself.
+            # Pages show the older answer; API clients get the problem.
             return respond_with(describe(found.error), as_of=found.as_of)
         facts, shown_at = found.mirror, timezone.now()
         if facts is not None:
@@ -332,7 +329,6 @@ class Reservations(PersonalView):
             results=[],
         ).model_dump(mode="json")
         page["results"] = _build_rows(found.rows, scope, shown_at)
-        # A page that was read again and is the same is not sent again.
         kept = {name: value for name, value in page.items() if name not in _PASSING}
         answer = respond_unless_known(request, Response(page), f'W/"{hash_body(kept)}"')
         if page["as_of"] is not None:
@@ -343,8 +339,8 @@ class Reservations(PersonalView):
 def _get_next(request: Request, found: FoundPage) -> str | None:
     """Return the address of the next page.
 
-    In the order of the due time it begins after the last row of this one, so that rows which come
-    or go meanwhile move none out of the walk or into it twice.
+    In the order of the due time it begins after the last row of this page, so that no row is missed
+    or repeated when others are added or removed meanwhile.
     """
     number, facts = found.query.page, found.mirror
     if facts is None:
@@ -366,20 +362,20 @@ def _get_previous(request: Request, found: FoundPage) -> str | None:
 
 
 def _link(request: Request, found: FoundPage, page: int, **cursor: Cursor | None) -> str:
-    """Return the address of another page of the same question and source."""
-    asked = request.query_params.copy()
-    asked["source"] = Source.LIVE if found.mirror is None else Source.MIRROR
-    asked["page"] = str(page)
+    """Return the address of another page of the same query and source."""
+    parameters = request.query_params.copy()
+    parameters["source"] = Source.LIVE if found.mirror is None else Source.MIRROR
+    parameters["page"] = str(page)
     for name in ("after", "before", "jump"):
-        asked.pop(name, None)
+        parameters.pop(name, None)
     for name, row in cursor.items():
         if row is not None:
-            asked[name] = str(row)
-    return f"{request.build_absolute_uri(request.path)}?{asked.urlencode()}"
+            parameters[name] = str(row)
+    return f"{request.build_absolute_uri(request.path)}?{parameters.urlencode()}"
 
 
 class CountsBody(ResponseBody):
-    """Rows of each tab of the complete list for a question, at one time and revision."""
+    """Number of rows of each tab of the complete list."""
 
     as_of: datetime | None = Field(
         description="The oldest answer of CC-iSales that the counts rest on.",
@@ -439,7 +435,7 @@ def get_age(as_of: datetime | None, now: datetime) -> float | None:
 
 
 def _get_form(request: Request, scope: Scope) -> ReservationFilter:
-    """Read the filter, its times in the reader's zone. Raises InvalidRequest."""
+    """Validate the filter, with times in the user's zone. Raises InvalidRequest."""
     with timezone.override(scope.zone):
         return validate(ReservationFilter(request.query_params, scope=scope))
 
@@ -450,9 +446,7 @@ def _refuse(form: ReservationFilter, refused: SourceRefused) -> InvalidRequest:
 
 
 def _build_rows(rows: tuple[Reservation, ...], scope: Scope, now: datetime) -> list[dict[str, Any]]:
-    """Build the bodies as `ReservationBody` describes them; a model for each takes 50 times as
-    long.
-    """
+    """Build the bodies of `ReservationBody` by hand; pydantic models take 50 times as long."""
     book, late_grace = result_codes.get_book(scope.vdn), scope.vdn.late_grace
     language = get_language() or "en"
     built = []

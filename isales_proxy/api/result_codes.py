@@ -62,14 +62,14 @@ class ResultCodeBody(ResponseBody):
 
 
 class UnknownCode(ResponseBody):
-    """A code that reservations bear and that the table lacks."""
+    """A code of reservations that is not in the table."""
 
     code: str = Field(examples=["98765"])
     seen_7d: int = Field(examples=[3])
 
 
 class ResultCodeList(ResponseBody):
-    """The whole code table of a VDN, those that are gone included."""
+    """The whole code table of a VDN, including removed codes."""
 
     count: int = Field(examples=[1])
     as_of: datetime | None = Field(
@@ -99,7 +99,7 @@ class CodeChangeBody(ResponseBody):
 
 
 class RefreshBody(ResponseBody):
-    """The changes of a refresh, made or, with `preview`, pending; counted in codes."""
+    """The changes of a refresh, or of its preview; numbers of codes."""
 
     kept: int
     added: int = Field(examples=[1])
@@ -144,13 +144,10 @@ class ResultCodes(PersonalView):
         responses={200: ResultCodeList, 304: schema.UNCHANGED},
     )
     def get(self, request: Request, vdn_id: int) -> HttpResponseBase:
-        """Answer the whole table, or 304 to a program that still has the same.
-
-        Browsers and proxies may not keep it, like every answer with personal data.
-        """
+        """Return the whole table, or 304 if the client has the same."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         response = _build_table(scope).respond()
-        # Of the whole body, so that equal tags are equal bytes.
+        # A hash of the whole body: a strong ETag.
         return respond_unless_known(request, response, quote_etag(hash_body(response.data)))
 
 
@@ -184,7 +181,7 @@ class ResultCodesRefresh(PersonalView):
         examples=[schema.UNAVAILABLE_EXAMPLE],
     )
     def post(self, request: Request, vdn_id: int) -> Response:
-        """Refresh the table from the vendor, or only report what would change."""
+        """Refresh the table, or only return what would change."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         require_nothing(request, parameters=["preview"])
         preview = _get_preview(request)
@@ -224,7 +221,7 @@ class CodeHistory(PersonalView):
 
 
 def _get_preview(request: Request) -> bool:
-    """Read the parameter; False where absent. Raises InvalidRequest."""
+    """Return the parameter; False if absent. Raises InvalidRequest."""
     text = clean_text(request.query_params.get("preview", "false")).strip()
     if text not in {"true", "false"}:
         raise InvalidRequest({"preview": [_("Must be true or false.")]})

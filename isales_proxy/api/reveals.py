@@ -1,4 +1,4 @@
-"""`/api/v1/vdns/<id>/reservations/<ID>/reveal/`: the numbers of one reservation, for a reason."""
+"""`/api/v1/vdns/<id>/reservations/<ID>/reveal/`: the numbers of one reservation."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class ReservationReveal(PersonalView):
         ],
     )
     def post(self, request: Request, vdn_id: int, appoint_id: str) -> Any:
-        """Reveal the numbers of a reservation: audited, and only so many a day."""
+        """Reveal the numbers of a reservation: audited, and limited per day."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         form = RevealForm(RevealRequest.parse(request))
         if not form.is_valid():

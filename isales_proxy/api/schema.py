@@ -1,4 +1,4 @@
-"""The OpenAPI schema: parameters and problems that operations share, and AutoSchema completed."""
+"""The OpenAPI schema: shared parameters and problems, and our subclass of AutoSchema."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ _HEADERS: Final = {
 
 
 def text_parameter(name: str, description: str, **schema: Any) -> OpenApiParameter:
-    """Describe a query parameter of one text."""
+    """Describe a query parameter with a text."""
     schema = {"type": "string", **schema}
     return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=description)
 
@@ -96,7 +96,7 @@ def page_parameters(
 
 
 def idempotency_parameters(status: int) -> list[OpenApiParameter]:
-    """Describe the key of a request, and the header of the answer to a repeated one."""
+    """Describe the idempotency key, and the header of the response to a repeated request."""
     key = OpenApiParameter(
         HEADER,
         {"type": "string", "minLength": 1, "maxLength": 128, "pattern": f"^{PATTERN}$"},
@@ -116,7 +116,7 @@ def idempotency_parameters(status: int) -> list[OpenApiParameter]:
 
 
 def etag_parameters(description: str) -> list[OpenApiParameter]:
-    """Describe the `ETag` of an answer, and the header that takes it back."""
+    """Describe `ETag` and `If-None-Match`."""
     returned = OpenApiParameter(
         "If-None-Match",
         str,
@@ -133,8 +133,9 @@ def etag_parameters(description: str) -> list[OpenApiParameter]:
 def operation(
     *, responses: Mapping[int, Any], permission: Permission | None = None, **facts: Any
 ) -> Callable[[ViewMethod], ViewMethod]:
-    """Declare an operation: the permission that a person needs in the VDN, and what `extend_schema`
-    documents. A text among the responses says when a problem of its status is given.
+    """Declare the permission that an operation needs in the VDN, and document the operation.
+
+    A text in `responses` describes when a problem with that status is returned.
     """
     described: dict[Any, Any] = {}
     for status, answer in responses.items():
@@ -151,12 +152,12 @@ def operation(
 
 
 def request_example(name: str, **body: Any) -> OpenApiExample:
-    """Give an example of the body of a request."""
+    """Build an example of a request body."""
     return OpenApiExample(name, request_only=True, value=body)
 
 
 def problem_example(status: int, title: str, detail: str, **members: Any) -> OpenApiExample:
-    """Give an example of a problem; its type is that of `problem`, else `about:blank`."""
+    """Build an example of a problem; its type follows from the member `problem` or `errors`."""
     slug = members.get("problem") or ("invalid" if "errors" in members else "")
     return OpenApiExample(
         slug or title,
@@ -201,14 +202,14 @@ UNAVAILABLE_EXAMPLE: Final = problem_example(
 
 
 class CompleteSchema(AutoSchema):
-    """Adds tags, the scope of a token, and to each status its problem with an example."""
+    """Adds tags, the scope of the token, and problems with examples."""
 
     def get_tags(self) -> list[str]:
-        """Get the tag by the subject in the address."""
+        """Return the tag for the subject in the address."""
         return [next((tag for part, tag in _TAGS if part in self.path), "Other")]
 
     def get_operation(self, *args: Any, **kwargs: Any) -> Any:
-        """Build the operation; None where a view is left out of the schema."""
+        """Build the operation; None for a view that is not in the schema."""
         operation = super().get_operation(*args, **kwargs)
         if operation is not None:
             self._complete(operation)
@@ -237,7 +238,7 @@ class CompleteSchema(AutoSchema):
         operation["responses"] = dict(sorted(responses.items()))
 
     def _add_examples(self, status: str, response: dict[str, Any]) -> None:
-        """Give an answer without an example one: of its fields, a problem of its description."""
+        """Add missing examples, made from the fields or, for problems, from the description."""
         for media_type, content in response.get("content", {}).items():
             if "examples" in content:
                 continue
@@ -249,7 +250,7 @@ class CompleteSchema(AutoSchema):
             content["examples"] = {"Example": {"value": value}}
 
     def _build_example(self, schema: dict[str, Any]) -> Any:
-        """Put an example together from those of the fields."""
+        """Build an example from those of the fields."""
         if "examples" in schema:
             return schema["examples"][0]
         if "$ref" in schema:
@@ -274,7 +275,7 @@ class CompleteSchema(AutoSchema):
 
 
 def _add_problem(responses: dict[str, Any], status: str, text: str) -> None:
-    """Add a problem, or this text to the description of the one that is there."""
+    """Add a problem, or the text to the description of an existing one."""
     found = responses.get(status)
     if found is None:
         schema = {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}

@@ -15,10 +15,10 @@ _LONGEST_SECONDS: Final = 60
 
 
 class _ClockSafeThrottle(SimpleRateThrottle):
-    """DRF's throttle, which survives a clock that is set back."""
+    """DRF's throttle, but correct after the clock was set back."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        """Tell whether the request may pass; requests recorded in the future are not counted."""
+        """Return True if the request may pass; requests recorded in the future are ignored."""
         key = self.get_cache_key(request, view)
         if key is not None:
             recorded: list[float] = self.cache.get(key, [])
@@ -33,7 +33,7 @@ class SessionThrottle(_ClockSafeThrottle, UserRateThrottle):
     """The rate of all sessions of one person together."""
 
     def get_cache_key(self, request: Request, view: Any) -> Any:
-        """Get the key of the person; None, which is no bound, for a token: those have their own."""
+        """Return the key of the person; None (no limit) for tokens, which have their own rates."""
         if isinstance(request.auth, ApiToken):
             return None
         return super().get_cache_key(request, view)
@@ -45,7 +45,7 @@ class _TokenThrottle(_ClockSafeThrottle):
     reads: bool
 
     def get_cache_key(self, request: Request, view: Any) -> str | None:  # noqa: ARG002 - DRF's signature
-        """Get the key from the start of the token's hash; the whole is too long for a cache key."""
+        """Return a key with the start of the token's hash, which is too long for a cache key."""
         if not isinstance(request.auth, ApiToken):
             return None
         if (request.method in SAFE_METHODS) is not self.reads:

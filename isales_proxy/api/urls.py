@@ -76,7 +76,7 @@ urlpatterns = [
     path("metrics", health.metrics, name="metrics"),
     path("api/v1/", include(_v1)),
     path("api/schema/", base.Schema.as_view(), name="api-schema"),
-    # A page for people: it redirects to the log-in where the API answers 401.
+    # For people: redirects to the log-in instead of responding with 401.
     path(
         "api/docs/",
         login_required(SpectacularSwaggerSplitView.as_view(url_name="api-schema")),

@@ -83,7 +83,7 @@ class WriteBackRequest(RequestBody):
     )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """The fields of a write-back, then those of this request."""
+        """Return the fields of a write-back, then those of this request."""
         return {each.name: _create_field(each) for each in fields.FIELDS} | super().get_fields()
 
 
@@ -98,7 +98,7 @@ def _create_field(field: fields.Field) -> serializers.Field[Any, Any, Any, Any]:
     optional = {} if field.required else _OPTIONAL
     if field.content is Content.TIME:
         return TimeField(**optional, help_text=f"{field.help} ISO 8601 with its offset.")
-    # A number may be written with blanks and dashes, which the form drops.
+    # A number may have blanks and dashes, which the form removes.
     longest = MAX_TEXT if field.content is Content.NUMBER else field.length
     return TextField(**optional, max_length=longest, help_text=field.help or None)
 
@@ -316,7 +316,7 @@ class _ChangeView(PersonalView):
     def change(
         self, request: Request, vdn_id: int, pk: int, service: Callable[..., WriteBack]
     ) -> Any:
-        """Call the service and answer with what the write-back has become."""
+        """Call the service and return the changed write-back."""
         scope = access.enter(user=request.user, vdn_id=vdn_id)
         require_nothing(request)
         try:
@@ -339,7 +339,7 @@ class WriteBackRetry(_ChangeView):
         responses=_CHANGED,
     )
     def post(self, request: Request, vdn_id: int, pk: int) -> Any:
-        """Put it back into the queue."""
+        """Queue the write-back again."""
         return self.change(request, vdn_id, pk, write_backs.retry)
 
 
@@ -355,7 +355,7 @@ class WriteBackCancel(_ChangeView):
         responses=_CHANGED,
     )
     def post(self, request: Request, vdn_id: int, pk: int) -> Any:
-        """Cancel it before it is sent."""
+        """Cancel a waiting write-back."""
         return self.change(request, vdn_id, pk, write_backs.cancel)
 
 

@@ -1,4 +1,4 @@
-"""Interfaces that only read: call each, and describe what differs from the vendor's page of it."""
+"""Calls of the read-only interfaces, and their differences from the vendor's documents."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ INTERFACES: Final[dict[str, Callable[[Client, Vdn, float], Any] | None]] = {
     "list_result_codes": lambda client, vdn, deadline: client.list_result_codes(
         vdn=vdn.pk, query=ResultCodeQuery(size=_ROWS), deadline=deadline
     ),
-    # The client calls these on its way to the tasks.
+    # Called by the client for the tasks.
     "fetch_token": None,
     "log_in": None,
     "refresh_token": None,
@@ -42,11 +42,11 @@ INTERFACES: Final[dict[str, Callable[[Client, Vdn, float], Any] | None]] = {
         vdn=vdn.pk, cc_id=vdn.cc_id, deadline=deadline
     ),
 }
-"""The interfaces that only read, by the names of their operations, in the order of the report."""
+"""Name of each read-only operation → function that calls it, in the order of the report."""
 _OPERATIONS: Final = {each.name: each for each in OPERATIONS}
 _CAMPAIGNS_ENVELOPE: Final = "resultCode+returnCode"
 _CLOCK_WARNING_SECONDS: Final = 30.0
-# The Date header holds whole seconds, cut off: on average half of one is missing.
+# The Date header is cut to whole seconds, so it is half a second early on average.
 _HALF_A_SECOND: Final = 0.5
 _HINTS: Final = (
     (errors.CredentialsRefused, _("Check the keys and the clock of this server.")),
@@ -68,17 +68,17 @@ _DIFFERENCES: Final = {
 
 @dataclass
 class Call:
-    """Result of calling one interface, by one attempt or more.
+    """Result of calling one interface.
 
-    `asked_at` is when the last one began, `vendor_time` and `envelope` are of the last good answer,
-    `answer` holds its rows, if it has any. Times are aware UTC.
+    `asked_at` is when the last attempt began; `vendor_time`, `envelope` and `answer` are those of
+    the last good answer. Times are aware UTC.
     """
 
     attempts: list[Attempt] = field(default_factory=list)
     asked_at: datetime | None = None
     vendor_time: datetime | None = None
     envelope: str = ""
-    # A dictionary keeps the order in which the differences were met.
+    # A dictionary, since the order matters.
     differences: dict[tuple[str, str], None] = field(default_factory=dict)
     status: InterfaceStatus = InterfaceStatus.ANSWERED
     error: ISalesError | None = None
@@ -86,7 +86,7 @@ class Call:
 
 
 class CallLog(Observer):
-    """Observer of one check, for one thread. Calls and drift are counted in the metrics as well."""
+    """Observer of one check, which also updates the metrics. Not thread-safe."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class CallLog(Observer):
         self.calls = {name: Call() for name in INTERFACES}
 
     def called(self, attempt: Attempt) -> None:
-        """Record one attempt, which has just ended."""
+        """Record an attempt that has just ended."""
         call = self.calls[attempt.operation]
         call.attempts.append(attempt)
         call.asked_at = self._clock() - timedelta(seconds=attempt.seconds)
@@ -110,10 +110,10 @@ class CallLog(Observer):
         super().drift(operation, field, kind)
 
     def breaker(self, operation: str, state: str) -> None:
-        """Ignore it: the circuits of a check are not those of people's calls."""
+        """Ignore it: the circuit breakers of a check are separate."""
 
     def fail(self, operation: str, error: ISalesError | None) -> None:
-        """Record that no good answer came."""
+        """Record a failure."""
         is_missing = isinstance(error, errors.KeysMissing)
         call = self.calls[operation]
         call.error = error
@@ -121,7 +121,7 @@ class CallLog(Observer):
 
 
 def call_interfaces(client: Client, vdn: Vdn, log: CallLog, remaining: Callable[[], float]) -> None:
-    """Call each by a client that reports to `log`, in the `remaining` seconds as its deadline."""
+    """Call each by a client that reports to `log`, with `remaining()` seconds as the deadline."""
     for name, fetch in INTERFACES.items():
         try:
             if fetch:
@@ -134,13 +134,13 @@ def call_interfaces(client: Client, vdn: Vdn, log: CallLog, remaining: Callable[
 
 
 def build_sections(log: CallLog) -> tuple[Section, ...]:
-    """Describe each interface that was called, or should have been."""
+    """Describe each interface that was called or failed before."""
     called = {name: call for name, call in log.calls.items() if call.attempts or call.error}
     return tuple(_build_section(_OPERATIONS[name], call) for name, call in called.items())
 
 
 def _build_section(operation: Operation[Any], call: Call) -> Section:
-    # The OBS pages contradict themselves, which leaves their envelope open.
+    # The OBS pages contradict themselves, so any envelope is accepted.
     documented = _CAMPAIGNS_ENVELOPE if operation.endpoint is Endpoint.CAMPAIGNS else call.envelope
     facts = list(_describe_outcome(call))
     request_id = call.error.request_id if call.error else ""
@@ -152,7 +152,7 @@ def _build_section(operation: Operation[Any], call: Call) -> Section:
             Fact("status", _("HTTP status"), str(last.http_status or "–")),
         ]
         vendor_time, request_id = call.vendor_time, last.request_id
-        # A refusal tells it too: a wrong clock is a reason to refuse a signature.
+        # Also for a refusal: a wrong clock is a reason to refuse a signature.
         if call.error and call.error.operation == operation.name:
             vendor_time = call.error.vendor_time
         if vendor_time is not None:

@@ -1,7 +1,7 @@
-"""Probes: learn what "Querying the List of Reserved Outbound Call Tasks" leaves open by asking it.
+"""Probes: find out what "Querying the List of Reserved Outbound Call Tasks" does not document.
 
-A bounded number of further queries to the list of reservations, one after the other: no other
-interface is called, and none that changes anything. The first failure of the connection ends all.
+They send a limited number of further queries to the list of reservations, one after the other, and
+stop at the first failure of the connection. No other interface is called.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ SIZES: Final = (50, 100, 200, 500, 1_000)
 
 Rows = Page[Reservation]
 _Window = tuple[datetime, datetime, str]
-"""Begin and end of a range, and the ID of a row whose time lies in it."""
+"""Begin and end of a range, and the ID of a row whose time is within."""
 
-# The likeliest first: the search ends with the first that fits.
+# The likeliest first, since the search ends with the first match.
 _COLUMNS: Final[dict[str, Callable[[Reservation], datetime | None]]] = {
     "appointTime": lambda row: row.appoint_time,
     "createTime": lambda row: row.create_time,
@@ -39,7 +39,7 @@ _COLUMNS: Final[dict[str, Callable[[Reservation], datetime | None]]] = {
 }
 _WIDEST: Final = timedelta(seconds=30)
 _NARROWEST: Final = timedelta(seconds=2)
-# Odd milliseconds that a row shows and the vendor's table does not hold.
+# A row may show other milliseconds than the vendor filters by.
 _TOLERANCE: Final = timedelta(seconds=1)
 _MOST_ODD: Final = 0.1
 _NUMBER: Final = re.compile(r"\+?[0-9]{7,32}")
@@ -58,7 +58,7 @@ class _Stopped(Exception):
     """No further query may be sent."""
 
 
-_DOUBTS: Final[dict[type[Exception], Text]] = {
+_UNKNOWN: Final[dict[type[Exception], Text]] = {
     _Stopped: _("Cannot tell: the check was stopped before."),
     Refused: _("Cannot tell: the query is refused."),
     BadAnswer: _("Cannot tell: the answer cannot be read."),
@@ -66,14 +66,14 @@ _DOUBTS: Final[dict[type[Exception], Text]] = {
 
 
 class _Budget:
-    """Counts the queries; the first failure of the connection, or of our keys, is the last one."""
+    """Limits the number of queries; a failure of the connection or of our keys is the last."""
 
     def __init__(self, fetch: Callable[..., Rows], remaining: Callable[[], float]) -> None:
         self._fetch, self._remaining = fetch, remaining
         self._most, self.calls = MAX_CALLS, 0
 
     def fetch(self, query: ReservationQuery) -> Rows:
-        """Fetch one page. Raises Refused and BadAnswer for this query alone, and _Stopped."""
+        """Fetch one page. Raises Refused and BadAnswer, and _Stopped if no query is left."""
         seconds = self._remaining()
         if self.calls >= self._most or seconds <= 0:
             raise _Stopped
@@ -101,8 +101,8 @@ def run_probes(
     for name, probe in probes.items():
         try:
             answers[name] = probe(budget, sample)
-        except tuple(_DOUBTS) as error:
-            answers[name] = _describe_doubt(error), "warn"
+        except tuple(_UNKNOWN) as error:
+            answers[name] = _describe_failure(error), "warn"
     if page is None:
         sample, page = _probe_page_size(budget, sample, SIZES[1:])
     accepted = _("at least %(largest)s rows")
@@ -113,7 +113,7 @@ def run_probes(
 def build_section(
     answers: Mapping[str, Answer], *, calls: int = 0, requested: bool = True
 ) -> Section:
-    """Describe the answers; without any, say for each question why it was not asked."""
+    """Describe the answers; for missing ones, why the question was not asked."""
     why = (_("only checked with --probe"), "")
     if requested:
         why = (_("Not asked: the list of reservations did not answer."), "warn")
@@ -126,8 +126,8 @@ def build_section(
 def _probe_page_size(
     budget: _Budget, known: Rows, sizes: Sequence[int]
 ) -> tuple[Rows, Answer | None]:
-    """Request pages of these sizes, the `known` page being smaller; return the last page, and the
-    answer where the search ended before."""
+    """Request pages of these sizes, larger than the `known` page; return the last page, and the
+    answer if the search ended early."""
     for size in sizes:
         try:
             page = budget.fetch(ReservationQuery(size=size))
@@ -174,12 +174,12 @@ def _probe_order(budget: _Budget, sample: Rows) -> Answer:
         return _("the same in two identical queries"), "good"
     if sorted(after) == sorted(before):
         return _("differs between identical queries: pages may repeat or skip rows"), "warn"
-    # Either rows came and went meanwhile, or each page is drawn anew.
+    # Either rows changed meanwhile, or each page is random.
     return _("Cannot tell: two identical queries returned different rows."), "warn"
 
 
 def _probe_number(budget: _Budget, sample: Rows) -> Answer:
-    """Search for the middle of a number; only where that finds nothing, for the whole of it."""
+    """Search for the middle of a number and, if that finds nothing, for the whole number."""
     numbers = {row.called_no for row in sample.items if row.called_no}
     parts = {
         number: number.removeprefix("+")[2:-2] for number in numbers if _NUMBER.fullmatch(number)
@@ -188,7 +188,7 @@ def _probe_number(budget: _Budget, sample: Rows) -> Answer:
         return _("Cannot tell: no sampled row has a number long enough to cut."), "warn"
 
     def rank(number: str) -> tuple[int, bool, str]:
-        """Prefer the rarest part, which tells most. Not every vendor takes a plus sign."""
+        """Prefer the rarest part, and numbers without a plus sign."""
         return sum(parts[number] in other for other in numbers), number.startswith("+"), number
 
     number = min(parts, key=rank)
@@ -196,7 +196,7 @@ def _probe_number(budget: _Budget, sample: Rows) -> Answer:
     if page.items:
         fits = all(parts[number] in row.called_no for row in page.items if row.called_no)
         if page.total >= sample.total:
-            return _judge_unfiltered(fits)
+            return _describe_unfiltered(fits)
         return (_("also parts of a number"), "good") if fits else (_NONE_FITS, "warn")
     page = budget.fetch(ReservationQuery(called_no=number, size=sample.size))
     if any(row.called_no == number for row in page.items):
@@ -205,8 +205,8 @@ def _probe_number(budget: _Budget, sample: Rows) -> Answer:
 
 
 def _probe_time_range(budget: _Budget, sample: Rows) -> Answer:
-    """Query, column by column, a narrow range around its value in a row whose other times lie
-    outside: the rows returned show by which of their times they were found."""
+    """Query a narrow range around the value of a column, one column after the other, in which no
+    other time of that row lies: the rows returned show by which column the list filters."""
     possible = set(_COLUMNS)
 
     def leave_open(doubt: Text) -> Answer:
@@ -218,16 +218,16 @@ def _probe_time_range(budget: _Budget, sample: Rows) -> Answer:
         window = _choose_window(sample.items, column) if column in possible else None
         if window is None:
             continue
-        begin, end, _witness = window
+        begin, end, _row_id = window
         try:
             page = budget.fetch(ReservationQuery(begin=begin, end=end, size=sample.size))
-        except tuple(_DOUBTS) as error:
-            return leave_open(_describe_doubt(error))
+        except tuple(_UNKNOWN) as error:
+            return leave_open(_describe_failure(error))
         fitting = possible - {column}
         if page.items:
             fitting = {name for name in possible if _fits(page.items, name, window)}
             if page.total >= sample.total:
-                return _judge_unfiltered(bool(fitting))
+                return _describe_unfiltered(bool(fitting))
             if len(fitting) == 1:
                 return fitting.pop(), "good"
             if not fitting:
@@ -238,7 +238,7 @@ def _probe_time_range(budget: _Budget, sample: Rows) -> Answer:
 
 
 def _choose_window(rows: Sequence[Reservation], column: str) -> _Window | None:
-    """Choose a range around this column's value in the row where the others are farthest away."""
+    """Choose the row whose other times are farthest from this column's value, and a range."""
     found = []
     for row in rows:
         value = _COLUMNS[column](row)
@@ -246,28 +246,28 @@ def _choose_window(rows: Sequence[Reservation], column: str) -> _Window | None:
             others = [read(row) for name, read in _COLUMNS.items() if name != column]
             gap = min((abs(value - other) for other in others if other), default=timedelta())
             found.append((gap / 2, value, row.appoint_id))
-    width, value, witness = max(found, key=itemgetter(0), default=(timedelta(), None, ""))
+    width, value, row_id = max(found, key=itemgetter(0), default=(timedelta(), None, ""))
     if value is None or width < _NARROWEST:
         return None
     width = min(width, _WIDEST)
-    return value - width, value + width, witness
+    return value - width, value + width, row_id
 
 
 def _fits(rows: Sequence[Reservation], column: str, window: _Window) -> bool:
-    """Tell whether these rows can have been found by this column: the witness, and most of the
-    others, since a few show another time than the vendor's table holds."""
-    begin, end, witness = window[0] - _TOLERANCE, window[1] + _TOLERANCE, window[2]
+    """Return True if these rows may have been found by this column: the row of the window, and most
+    others, since a few show another time than the vendor filters by."""
+    begin, end, row_id = window[0] - _TOLERANCE, window[1] + _TOLERANCE, window[2]
     times = [(row.appoint_id, _COLUMNS[column](row)) for row in rows]
     odd = [appoint_id for appoint_id, time in times if not time or not begin <= time <= end]
-    return witness not in odd and len(odd) <= _MOST_ODD * len(rows)
+    return row_id not in odd and len(odd) <= _MOST_ODD * len(rows)
 
 
-def _judge_unfiltered(fits: bool) -> Answer:
-    """Judge a filter that let every row of the list through: they may all fit."""
+def _describe_unfiltered(fits: bool) -> Answer:
+    """Describe a filter that returned every row of the list, which may all match."""
     if fits:
         return _("Cannot tell: every row of the list fits the query."), "warn"
     return _("None: the filter is ignored."), "warn"
 
 
-def _describe_doubt(error: Exception) -> Text:
-    return next(doubt for kind, doubt in _DOUBTS.items() if isinstance(error, kind))
+def _describe_failure(error: Exception) -> Text:
+    return next(doubt for kind, doubt in _UNKNOWN.items() if isinstance(error, kind))

@@ -1,8 +1,8 @@
 """Report of the API doctor: sections of facts, for the page and as plain text for support.
 
-Texts are translated when they are shown, so that a report kept in the cache serves readers of both
-languages. No text holds a called number, an account, a name, a key, a token or an address. The
-vendor's own sentences, which may quote any of these, are shown on the page alone (`Fact.quoted`).
+Texts are translated when they are shown, so that a cached report can be shown in both languages.
+They contain no called number, account, name, key, token or address. Messages of the vendor, which
+may quote these, are shown on the page only (`Fact.quoted`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class InterfaceStatus(TextChoices):
 class Fact:
     """One line. `name` is stable, `tone` is "", "good", "warn" or "bad".
 
-    `quoted` is the text with the vendor's own sentence, where there is one.
+    `quoted` is the text with the vendor's message, if any.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Fact:
 class Section:
     """A heading and its facts. `status` is that of an interface, None for other sections.
 
-    `differs` tells an answer that is not as the vendor's page documents it. Times are aware UTC.
+    `differs`: the answer is not as documented. Times are aware UTC.
     """
 
     name: str
@@ -61,13 +61,13 @@ class Section:
 
     @property
     def answered(self) -> bool:
-        """Tell whether a good answer came."""
+        """True if the interface answered."""
         return self.status is InterfaceStatus.ANSWERED
 
 
 @dataclass(frozen=True)
 class Report:
-    """One check: `at` (aware UTC), and by whom; "" by the system."""
+    """One check: `at` (aware UTC) and `by` whom; "" for the system."""
 
     vdn_id: int
     at: datetime
@@ -98,7 +98,7 @@ def _join(separator: Text, parts: Iterable[Text]) -> str:
     return str(separator).join(map(str, parts))
 
 
-# Beside the functions, to which a stored report refers by name.
+# Module-level, since cached reports refer to the functions by name.
 fill = lazy(_fill, str)
 """Format a translated message with values when it is shown."""
 join = lazy(_join, str)
@@ -134,13 +134,13 @@ def describe_outcome(report: Report) -> str:
 
 
 def describe_failure(section: Section) -> str:
-    """Tell in one line why an interface failed, without the vendor's own sentence."""
+    """Describe in one line why an interface failed, without the vendor's message."""
     reasons = [str(f.text) for f in section.facts if f.name in {"outcome", "explanation"}]
     return f"{section.title}: {' '.join(reasons)}"
 
 
 def render_text(report: Report) -> str:
-    """Render the report as plain text to be copied, without anything personal or secret."""
+    """Render the report as plain text, without personal data and secrets."""
     checked = {"vdn": report.vdn_id, "time": f"{report.at:{_TIME}}"}
     lines = [
         _("Callboard API doctor"),

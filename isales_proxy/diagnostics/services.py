@@ -1,6 +1,6 @@
-"""The API doctor: call each read-only interface once, and report what differs from the documents.
+"""The API doctor: calls each read-only interface once and reports differences from the documents.
 
-Call data is never read and no result is written back: both change the vendor's data.
+Call data is not read and no result is written back, since both change the vendor's data.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ MAX_SECONDS: Final = 60.0
 _LOCK_SECONDS: Final = 90
 _REPORT_KEY: Final = "doctor:report:%d"
 _KEEP: Final = timedelta(days=30)
-# VDNs and call centre are those of the database; the environment only seeds them.
+# Initial values only: VDNs and their call centres are those of the database.
 _SEEDS: Final = {"cc_id", "vdns"}
 _CONCEALED: Final = {"access_key", "secret_key", "app_key", "app_secret", "token", "ca_bundle"}
 
 
 def run_check(*, scope: Scope) -> Report:
-    """Run a check with probes for a person, and keep the report for the page.
+    """Run a check with probes for a person, and store the report for the page.
 
     Raises PermissionMissing and AlreadyRunning. Failures of the vendor are in the report.
     """
@@ -53,7 +53,7 @@ def run_check(*, scope: Scope) -> Report:
 
 
 def get_last_report(*, scope: Scope) -> Report | None:
-    """Return the last report of this VDN that a person asked for."""
+    """Return the last report of a check by a person."""
     scope.require(Permission.EXAMINE_VENDOR)
     report: Report | None = cache.get(_REPORT_KEY % scope.vdn.pk)
     return report
@@ -67,7 +67,7 @@ def run_check_unattended(
     clock: Callable[[], datetime] = timezone.now,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Report:
-    """Call each read-only interface once; with probes, query the reservations further.
+    """Call each read-only interface once, and with probes send further queries.
 
     No call begins after `MAX_SECONDS`. Raises AlreadyRunning and SimulatorRefused.
     """
@@ -98,8 +98,8 @@ def run_check_unattended(
                 interfaces.call_interfaces(client, vdn, log, remaining)
                 first = log.calls["list_reservations"].answer
                 if with_probes and isinstance(first, Page):
-                    ask = partial(client.list_reservations, vdn=vdn.pk)
-                    details = [probes.run_probes(ask, first=first, remaining=remaining)]
+                    fetch = partial(client.list_reservations, vdn=vdn.pk)
+                    details = [probes.run_probes(fetch, first=first, remaining=remaining)]
                     _store_column(vdn, details[0])
                 if token := client.token_state():
                     details.append(_build_token_section(token, clock()))
@@ -114,7 +114,7 @@ def run_check_unattended(
 
 
 def _store_column(vdn: Vdn, probed: Section) -> None:
-    """Store the column of the time range for a mirror that has not found it out itself yet."""
+    """Store the column of the time range for the mirror, unless it knows the column."""
     found = next(fact.text for fact in probed.facts if fact.name == "range")
     if found in {"appointTime", "createTime"}:
         MirrorState.objects.filter(vdn=vdn, column="").update(column=found)
@@ -131,7 +131,7 @@ def _get_versions() -> tuple[str, ...]:
 
 
 def _build_token_section(token: TokenState, now: datetime) -> Section:
-    """Describe the token of the OBS interfaces by its times."""
+    """Describe the times of the token of the OBS interfaces."""
     age = fill(_("%s ago"), format_span(now - token.issued_at))
     left = format_span(token.expires_at - now) if token.expires_at else _("unknown")
     facts = Fact("age", _("Issued"), age), Fact("left", _("Time left"), left)
@@ -139,7 +139,7 @@ def _build_token_section(token: TokenState, now: datetime) -> Section:
 
 
 def build_settings_section(vdn: Vdn) -> Section:
-    """Describe the settings for calls of this VDN, without an address and without a secret."""
+    """Describe the settings for calls of this VDN, without addresses and secrets."""
     own_keys = ", ".join(sorted(vdn_keys.list_own_keys(vdn)))
     facts = [
         Fact("keys", _("Own keys of this VDN"), own_keys or _("none")),
