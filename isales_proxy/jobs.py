@@ -116,13 +116,11 @@ def recover_call_data() -> None:
 
 @db_task()
 def run_exports() -> None:
-    """Run the exports that are queued."""
     exports.run_queued()
 
 
 @receiver(exports.queued, dispatch_uid="isales_proxy.jobs")
 def run_queued_export(**_more: object) -> None:
-    """Run exports when one is queued."""
     run_exports()
 
 

@@ -41,7 +41,6 @@ class TooManyTokens(RuntimeError):
 
 
 def includes_scope(token: ApiToken, needed: TokenScope) -> bool:
-    """Return True if the token's scope is or includes this one."""
     return _RANK[TokenScope(token.scope)] >= _RANK[needed]
 
 

@@ -117,8 +117,6 @@ class _AccessRights(BaseInlineFormSet):  # type: ignore[type-arg]
 
 
 class AccessInline(_AccessInReach, admin.StackedInline):  # type: ignore[type-arg]
-    """A person's access rights on the page of the person."""
-
     model = Access
     form = AccessForm
     formset = _AccessRights
@@ -208,8 +206,6 @@ class PeopleAdmin(OwnFiltersOnly, _Audited, DraftAdmin, UserAdmin):  # type: ign
 
 @admin.register(Access)
 class AccessAdmin(_Audited, _AccessInReach, OwnFiltersOnly, DraftAdmin):
-    """All access rights in one list."""
-
     form = AccessForm
     list_display = ("user", "vdn", "role", "agent_account")
     list_filter = (("vdn", admin.RelatedOnlyFieldListFilter), "role")

@@ -26,8 +26,6 @@ class _ManagedVdnRecords(ReadOnly):
 
 @admin.register(ResultCode)
 class ResultCodeAdmin(_ManagedVdnRecords):
-    """The code tables as received from the vendor."""
-
     list_display = ("code", "vdn", "text_en", "text_zh", "last_seen", "gone_at")
     list_filter = (("vdn", admin.RelatedOnlyFieldListFilter),)
     list_select_related = ("vdn",)
@@ -36,8 +34,6 @@ class ResultCodeAdmin(_ManagedVdnRecords):
 
 @admin.register(AuditEvent)
 class AuditAdmin(_ManagedVdnRecords):
-    """The audit: person, action, time and address."""
-
     list_display = ("at", "action", "actor", "address", "vdn_id", "subject", "reason")
     list_filter = ("action",)
     search_fields = ("actor", "subject", "reason")
@@ -80,8 +76,6 @@ class WriteBackAdmin(_ManagedVdnRecords):
 
 @admin.register(CodeRefresh)
 class CodeRefreshAdmin(_ManagedVdnRecords):
-    """History of the code tables."""
-
     list_display = ("at", "vdn", "kind", "by", "added", "removed", "reworded")
     fields = list_display
     list_filter = (("vdn", admin.RelatedOnlyFieldListFilter), "kind")

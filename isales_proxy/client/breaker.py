@@ -19,8 +19,6 @@ from .errors import CircuitOpen
 
 
 class State(StrEnum):
-    """State of the breaker."""
-
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half_open"

@@ -111,7 +111,6 @@ def mask(text: str, rule: Rule, is_number: Callable[[list[str]], bool] | None = 
 
 
 def contains_number(text: str, rule: Rule) -> bool:
-    """Return True if the rule finds a number in the text."""
     return any(
         len(list_numerals(text[start:end])) >= rule.min_numerals
         for start, end in _find_runs(text, rule)

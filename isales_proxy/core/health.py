@@ -82,7 +82,6 @@ def _check_cache() -> str:
 
 
 def record_worker_heartbeat() -> None:
-    """Record that the worker is alive."""
     HUEY.put(_HEARTBEAT_KEY, time.time())
 
 

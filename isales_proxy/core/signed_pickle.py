@@ -23,7 +23,6 @@ class Forged(ValueError):
 
 
 def dumps(value: object, *, purpose: str) -> bytes:
-    """Pickle and sign a value."""
     data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     return _signature(encryption.derive_key(purpose), data) + data
 
@@ -58,8 +57,6 @@ class CacheSerializer:
 
 
 class JobSerializer(Serializer):  # type: ignore[misc]  # huey has no types
-    """Serializer of the job queue."""
-
     def _serialize(self, data: Any) -> bytes:
         return dumps(data, purpose="jobs")
 

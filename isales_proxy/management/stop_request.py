@@ -36,7 +36,6 @@ class StopRequest:
             os.write(self._writer, b"\0")
 
     def is_made(self) -> bool:
-        """Return True once the stop was requested."""
         return self._made
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -46,7 +45,6 @@ class StopRequest:
         return self._made
 
     def on_signals(self, numbers: Iterable[signal.Signals] = STOPPING) -> None:
-        """Request the stop on these signals."""
         # Python restores the default handlers at its exit, where a late signal would kill it.
         atexit.register(ignore_signals, numbers)
         for number in numbers:

@@ -19,7 +19,6 @@ class VdnCommand(BaseCommand):
         parser.add_argument("--vdn", type=int, metavar="ID", help="only this one")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Run the command for each VDN."""
         number = options["vdn"]
         vdns = Vdn.objects.enabled() if number is None else Vdn.objects.filter(pk=number)
         if number is not None and not vdns:

@@ -19,8 +19,6 @@ from isales_proxy.models.querysets import ListQuerySet
 
 
 class AuditAction(models.TextChoices):
-    """Kinds of audit events."""
-
     CALL_DATA_ASKED = "call_data.asked", _("Call data requested")
     CALL_DATA_TAKEN = "call_data.taken", _("Call data received")
     CALL_DATA_REFUSED = "call_data.refused", _("Call data refused")

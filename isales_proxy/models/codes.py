@@ -22,8 +22,6 @@ class CodeCategory(models.TextChoices):
 
 
 class ResultCodeQuerySet(models.QuerySet["ResultCode"]):
-    """Reads of the code table."""
-
     def listed(self, vdn: Vdn) -> ResultCodeQuerySet:
         """Select the codes of a VDN that the vendor still lists."""
         return self.filter(vdn=vdn, gone_at=None)

@@ -15,8 +15,6 @@ _PURPOSE: Final = "export-job"
 
 
 class ExportState(models.TextChoices):
-    """Progress of an export."""
-
     QUEUED = "queued", _("Waiting")
     RUNNING = "running", _("Reading")
     DONE = "done", _("Ready")
@@ -29,10 +27,7 @@ OPEN_STATES: Final = (ExportState.QUEUED, ExportState.RUNNING)
 
 
 class ExportJobQuerySet(models.QuerySet["ExportJob"]):
-    """Queries of export jobs."""
-
     def for_person(self, user: Any) -> Self:
-        """Select the jobs of one person."""
         return self.filter(user=user).select_related("vdn")
 
 
@@ -75,7 +70,6 @@ class ExportJob(models.Model):
         return f"export {self.pk}"
 
     def set_question(self, text: str) -> None:
-        """Encrypt the question of the export."""
         self.question = encryption.encrypt(text, purpose=_PURPOSE)
 
     def get_question(self) -> str:

@@ -15,8 +15,6 @@ _PURPOSE: Final = "form-draft"
 
 
 class FormDraftQuerySet(models.QuerySet["FormDraft"]):
-    """Drafts by person and state."""
-
     def for_person(self, person: User) -> Self:
         """Select the drafts of one person, the newest first."""
         return self.filter(user=person).order_by("-saved_at")
@@ -63,7 +61,6 @@ class FormDraft(models.Model):
 
     @property
     def done(self) -> bool:
-        """Tell whether the form has been carried out."""
         return self.done_at is not None
 
     @property

@@ -35,8 +35,6 @@ class TaskName(models.Model):
 
 
 class BatchState(models.TextChoices):
-    """State of one request for call data."""
-
     ASKED = "asked", _("Under way")
     TAKEN = "taken", _("Received")
     UNREADABLE = "unreadable", _("Received, unreadable")
@@ -46,10 +44,7 @@ class BatchState(models.TextChoices):
 
 
 class CallDataBatchQuerySet(ListQuerySet["CallDataBatch"]):
-    """Queries of batches."""
-
     def for_vdn(self, vdn: Vdn | int) -> Self:
-        """Select the batches of one VDN."""
         return self.filter(vdn=vdn)
 
     def without_answer(self) -> Self:
@@ -113,10 +108,7 @@ class CallDataBatch(models.Model):
 
 
 class CallDatumQuerySet(ListQuerySet["CallDatum"]):
-    """Queries of rows of call data."""
-
     def for_vdn(self, vdn: Vdn | int) -> Self:
-        """Select the rows of one VDN."""
         return self.filter(batch__vdn=vdn)
 
     def with_batch(self) -> Self:
@@ -181,5 +173,4 @@ class CallDatum(models.Model):
 
     @property
     def ie(self) -> IeData:
-        """The parts of `ie_data`."""
         return parse_ie_data(self.ie_data)

@@ -38,8 +38,6 @@ def comparable_username(name: str) -> str:
 
 
 class PeopleQuerySet(models.QuerySet["User"]):
-    """People by access and by user name, ignoring case."""
-
     def with_access_to(self, vdn_id: int) -> Self:
         """Select the people who have a role in this VDN."""
         return self.filter(accesses__vdn_id=vdn_id)

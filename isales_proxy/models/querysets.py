@@ -15,8 +15,6 @@ M = TypeVar("M", bound=models.Model)
 
 
 class ListQuerySet(models.QuerySet[M]):
-    """Sorting and paging of lists."""
-
     def sorted_by(self, order: Iterable[str]) -> Self:
         """Sort by these expressions; keep the order if there are none."""
         return self.order_by(*order) if order else self

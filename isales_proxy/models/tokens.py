@@ -23,10 +23,7 @@ class TokenScope(models.TextChoices):
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
-    """Tokens by person and expiry."""
-
     def for_person(self, person: User) -> Self:
-        """Select the tokens of one person, expired ones included."""
         return self.filter(user=person)
 
     def managed_by(self, person: User | AnonymousUser) -> Self:

@@ -24,10 +24,7 @@ def validate_time_zone(name: str) -> None:
 
 
 class VdnQuerySet(models.QuerySet["Vdn"]):
-    """VDNs by state and by manager."""
-
     def enabled(self) -> Self:
-        """Select the VDNs in use."""
         return self.filter(enabled=True)
 
     def managed_by(self, person: AbstractBaseUser | AnonymousUser) -> Self:

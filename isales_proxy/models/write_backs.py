@@ -30,8 +30,6 @@ class WriteBackState(models.TextChoices):
 
 
 class WriteBackQuerySet(ListQuerySet["WriteBack"]):
-    """Queries of the outbox."""
-
     def for_vdn(self, vdn: Vdn | int) -> Self:
         """Select the write-backs of one VDN, the newest first."""
         return self.filter(vdn=vdn).order_by("-pk")
@@ -61,7 +59,6 @@ class WriteBackQuerySet(ListQuerySet["WriteBack"]):
         return self.filter(state=state) if state else self
 
     def waiting(self) -> Self:
-        """Select the write-backs that are still to be delivered."""
         return self.filter(state=WriteBackState.WAITING)
 
     def heads(self) -> Self:
@@ -170,7 +167,6 @@ class WriteBack(models.Model):
         return f"{self.vdn_id} #{self.pk}"
 
     def is_sending(self, now: datetime) -> bool:
-        """Return True while a worker is delivering it."""
         until = self.claimed_until
         return self.state == WriteBackState.WAITING and until is not None and until > now
 

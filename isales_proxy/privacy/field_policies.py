@@ -40,7 +40,6 @@ class Field:
 
     @property
     def vendor_name(self) -> str:
-        """The vendor's spelling."""
         return _VENDOR_NAMES[self.name]
 
     @property

@@ -256,7 +256,6 @@ def _check_content_type(request: Request, operation: Operation) -> None:
 
 
 def perform(vendor: Vendor, operation: Operation, request: Request) -> Answer:
-    """Answer an authenticated request."""
     if request.method != operation.method:
         return _METHOD_NOT_ALLOWED
     try:

@@ -194,7 +194,6 @@ class ListBehaviour:
         return found.get(self.number_filter, False)
 
     def page_of(self, found: list[Row], wanted: Mapping[str, Any]) -> list[Row]:
-        """Return the requested page of the rows found."""
         if self.empty or self._is_too_deep(wanted):
             return []
         offset = 0 if self.ignore_offset else wanted["offset"]
@@ -255,7 +254,6 @@ class Dataset:
             self._ordered.clear()
 
     def remove(self, appoint_id: str) -> list[Row]:
-        """Remove rows and return them."""
         return self.edit(appoint_id, lambda _row: None)
 
     def change(self, appoint_id: str, fields: Mapping[str, object]) -> None:

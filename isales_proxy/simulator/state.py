@@ -105,7 +105,6 @@ class CallData:
         return list(dict.fromkeys([*executed, roster["task_without_reservations"], *put]))
 
     def has_task(self, vdn: int, service_id: str) -> bool:
-        """Return True if a task exists, in any state."""
         known = {task for task, *_ in roster_of(vdn)["tasks"]}
         return service_id in known.union(self.tasks(vdn))
 
@@ -160,7 +159,6 @@ class Vendor:
         self.write_backs: Recording[dict[str, object]] = Recording(lambda body: body["uniqueId"])
 
     def clock(self) -> datetime:
-        """Return the time by the vendor's clock."""
         return self.now() + timedelta(milliseconds=self.behaviour.clock_offset_ms)
 
     def dataset(self, vdn: int) -> Dataset:

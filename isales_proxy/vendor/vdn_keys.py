@@ -18,7 +18,6 @@ PAIRS: Final = (("access_key", "secret_key"), ("app_key", "app_secret"))
 
 
 def list_own_keys(vdn: Vdn) -> frozenset[str]:
-    """Return the names of this VDN's own keys."""
     row = VdnCredentials.objects.filter(vdn=vdn).first()
     return frozenset(row.names if row else ())
 

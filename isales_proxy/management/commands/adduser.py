@@ -36,7 +36,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Create or update the person. Raises CommandError."""
         vendor_use.require_configured()
         variable: str = options["password_env"]
         password = os.environ.get(variable, "") if variable else ""

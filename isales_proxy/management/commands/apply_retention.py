@@ -12,15 +12,12 @@ from isales_proxy.vendor import vendor_use
 
 
 class Command(BaseCommand):
-    """Deletes all data past its retention time."""
-
     help = (
         "Delete call data, finished write-backs, versions and closed reservations of the mirror,"
         " sightings of codes, API tokens, sessions and audit events past their time."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Print what was deleted."""
         vendor_use.require_configured()
         for name, deleted in retention.apply_retention(timezone.now()).items():
             self.stdout.write(f"{name}: {deleted}")

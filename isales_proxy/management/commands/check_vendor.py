@@ -13,8 +13,6 @@ from isales_proxy.models import Vdn
 
 
 class Command(VdnCommand):
-    """Prints a report for each VDN, without personal data, fit for the vendor's support."""
-
     help = (
         "Call each read-only interface of CC-iSales once, for every enabled VDN or for one, "
         "and say what differs from the documents."
@@ -30,7 +28,6 @@ class Command(VdnCommand):
         )
 
     def handle_vdn(self, vdn: Vdn, options: dict[str, Any]) -> list[str]:
-        """Print the report; return the interfaces that failed."""
         try:
             report = services.run_check_unattended(vdn=vdn, with_probes=options["probe"])
         except AlreadyRunning:

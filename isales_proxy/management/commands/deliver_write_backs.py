@@ -21,15 +21,12 @@ _MIN_WAIT_S: Final = 0.05
 
 
 class Command(BaseCommand):
-    """Delivers what is due now, or with `--watch` also what becomes due later."""
-
     help = "Deliver the write-backs that are due, once; with --watch until a signal."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--watch", action="store_true", help="go on until a signal comes")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Print a line for each run that did something. Calls in progress are always completed."""
         stop, watches = StopRequest(), options["watch"]
         worker = DeliveryWorker()
         if watches:

@@ -25,8 +25,6 @@ _EVERYWHERE: Final = (Role.ADMIN, Role.SUPERVISOR)
 
 
 class Command(BaseCommand):
-    """Creates demo people. With a real CC-iSales each run gives them random passwords."""
-
     help = "Create demo people for each role and print their log-ins."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -37,7 +35,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Create the people, print their log-ins, and refresh the result codes."""
         if options["close"]:
             closed = people.remove_known_passwords(
                 [*Role.values, SUPERUSER], known_password=KNOWN_PASSWORD

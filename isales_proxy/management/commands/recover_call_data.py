@@ -11,12 +11,9 @@ from isales_proxy.vendor import vendor_use
 
 
 class Command(BaseCommand):
-    """Completes batches whose process died, without calling CC-iSales."""
-
     help = "Settle batches of call data whose process died: read the answer that was kept, if any."
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Print how many were parsed and how many became unknown."""
         vendor_use.require_configured()
         self.stdout.write(f"Read after all: {storage.recover()}")
         self.stdout.write(f"Unknown from now on: {storage.settle_lost()}")

@@ -13,12 +13,9 @@ from isales_proxy.result_codes.services import RefreshReport
 
 
 class Command(VdnCommand):
-    """Refreshes the code table of each VDN. A refresh that fails changes nothing."""
-
     help = "Read the OBS result codes of every enabled VDN, or of one."
 
     def handle_vdn(self, vdn: Vdn, options: dict[str, Any]) -> list[str]:  # noqa: ARG002
-        """Print a line with what has changed."""
         try:
             report = result_codes.refresh_unattended(vdn=vdn, by="command")
         except AlreadyRunning:

@@ -18,7 +18,6 @@ class Command(BaseCommand):
     help = "Read the reservations of every enabled VDN into the mirror until interrupted."
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Run until a signal comes."""
         stop = StopRequest()
         stop.on_signals()
         try:

@@ -39,7 +39,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
-        """Serve until a signal comes."""
         vdns = tuple(options["vdns"] or (88, 89))
         if not 0 <= options["port"] <= 65535 or not 0 <= options["rows"] <= 1_000_000:
             raise CommandError("--port is 0 to 65535, --rows is 0 to 1000000")

@@ -90,7 +90,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Run until interrupted or until a child process exits."""
         self._production: bool = options["production"]
         bind = _get_bind_address(options)
         _ensure_free(bind, production=self._production)

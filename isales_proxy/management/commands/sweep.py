@@ -20,13 +20,11 @@ class Command(VdnCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Sweep until a signal comes."""
         self._stop = StopRequest()
         self._stop.on_signals()
         super().handle(*args, **options)
 
     def handle_vdn(self, vdn: Vdn, options: dict[str, Any]) -> list[str]:  # noqa: ARG002
-        """Print a line with the rows that were read."""
         result = run_whole_round(vdn, clocks=Clocks(wait=self._stop.wait))
         if result.reason:
             return [f"incomplete: {describe_reason(result.reason)}."]

@@ -26,7 +26,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Print the result."""
         vendor_use.require_configured()
         found = retention.verify_and_store(anchor=options["anchor"])
         if found.first_at and found.last_at:
