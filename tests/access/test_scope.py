@@ -1,4 +1,4 @@
-"""Scopes: an agent sees only their own reservations on every path."""
+"""Scopes: an agent sees only their own reservations everywhere."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_agent_cannot_open_foreign_reservation(vendor: Simulator, as_role: Any) 
 
 
 def test_foreign_rows_sent_by_the_vendor_are_withheld(vendor: Simulator, as_role: Any) -> None:
-    """A vendor that ignores `userAccountList` must not open the list to an agent."""
+    """The vendor ignores `userAccountList`."""
     vendor.add_rows(88, [{"appointId": "31", "calledNo": "7070", "userAccount": AGENT_ACCOUNT}])
     vendor.faults.add(
         "patch",

@@ -18,7 +18,7 @@ from tests.support.pages import form_of
 
 @pytest.fixture
 def admin(as_role: Any) -> Client:
-    """An admin as `adduser` makes them: staff, in the group, no superuser."""
+    """An admin created by `adduser`: staff, in the group, no superuser."""
     client: Client = as_role("admin")
     return client
 

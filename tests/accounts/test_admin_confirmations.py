@@ -1,4 +1,4 @@
-"""Confirmations in the admin: pages at addresses of their own, never answers to a POST."""
+"""Confirmations in the admin have addresses of their own; they are not responses to a POST."""
 
 from __future__ import annotations
 

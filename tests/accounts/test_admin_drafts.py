@@ -1,4 +1,4 @@
-"""The forms of the admin keep what was typed, and never a password or a key."""
+"""Drafts of the admin's forms, without passwords and keys."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def filled(client: Client, address: str, fields: dict[str, str]) -> dict[str, st
 
 
 def drafts() -> str:
-    """The fields of all drafts, unsealed."""
+    """Return the decrypted fields of all drafts."""
     return " ".join(
         draft.fields.urlencode()
         for row in FormDraft.objects.select_related("user")

@@ -1,4 +1,4 @@
-"""Django's admin is no weaker door: changes want a fresh proof, one's own password the old one."""
+"""Django's admin: changes need a recent log-in, a change of the own password the old one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PASSWORD = "pass-word-1"
 
 
 def stale(clock: Any, name: str = "admin") -> Client:
-    """Return a client whose log-in is too old to count as a proof."""
+    """Return a client whose log-in is too old for changes."""
     client = log_in(name)
     clock.shift(600)
     return client

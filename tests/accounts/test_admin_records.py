@@ -1,4 +1,4 @@
-"""Django's admin shows what came in and went out, and lets nobody write there."""
+"""Read-only lists in Django's admin."""
 
 from __future__ import annotations
 

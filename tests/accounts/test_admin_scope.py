@@ -48,7 +48,7 @@ def change(client: Client, address: str, **values: str) -> Any:
 
 
 def enters(user: User) -> tuple[bool, bool, int]:
-    """Staff, in the group, and what Django's admin answers."""
+    """Return `is_staff`, membership of the group, and the status of Django's admin."""
     client = Client()
     client.force_login(user)
     user.refresh_from_db()
@@ -197,7 +197,7 @@ def test_superuser_adds_a_vdn(root: Client) -> None:
 
 @pytest.fixture
 def _refreshed_meanwhile() -> Iterator[None]:
-    """The codes are refreshed between the reading and the writing of a changed VDN."""
+    """The codes are refreshed while a VDN is being changed."""
 
     def refresh(instance: Vdn, **_more: object) -> None:
         Vdn.objects.filter(pk=instance.pk).update(codes_version=7)

@@ -1,4 +1,4 @@
-"""Two admins shut out the same people at once, each in another order, and neither fails."""
+"""Two admins end the sessions of the same people at once, in different orders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`adduser` and `demo`: people are made, brought up to date, and never left open by accident."""
+"""`adduser` and `demo`: people are created, updated and locked out."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def demo(*arguments: str) -> str:
 
 @pytest.fixture
 def demo_vendor(settings: Any) -> Any:
-    """Demo mode proper: no base URL, the simulator known by its own setting."""
+    """Demo mode: no base URL, the simulator by its own setting."""
     with Simulator(rows=50) as simulator:
         settings.SIMULATOR_URL = simulator.base_url
         settings.ISALES = replace(settings.ISALES, base_url="")

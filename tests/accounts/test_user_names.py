@@ -1,4 +1,4 @@
-"""User names that differ by case alone: one person each, whichever way somebody is added."""
+"""User names that differ by case alone belong to one person, however people are added."""
 
 from __future__ import annotations
 

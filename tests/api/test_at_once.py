@@ -1,4 +1,4 @@
-"""The same request many times at the same moment, at the real server: it is done once."""
+"""The same request many times at once, to a real server, is carried out once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/api.md says what is true: its boxes run, and its tables are those of the code."""
+"""docs/api.md: its examples work, and its tables match the code."""
 
 from __future__ import annotations
 

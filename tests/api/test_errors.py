@@ -1,4 +1,4 @@
-"""Errors of the JSON API: problem+json whatever goes wrong, and strangers turned away."""
+"""Errors of the JSON API: problem+json for every error, 401 for anonymous requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: what is sent twice is done once, and is told so."""
+"""`Idempotency-Key`: a repeated request is carried out once, and marked as repeated."""
 
 from __future__ import annotations
 

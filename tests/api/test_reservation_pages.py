@@ -19,7 +19,7 @@ LIST = "/api/v1/vdns/88/reservations/"
 
 
 def walk(client: Client, step: str = "next", **question: Any) -> list[dict[str, Any]]:
-    """Return the pages from the first one on, each asked for by the link of the page before."""
+    """Return all pages, following the links from the first one."""
     answer = client.get(LIST, question)
     pages = []
     while True:

@@ -1,4 +1,4 @@
-"""A stub vendor on loopback, and clients of it whose clocks and chance are ours."""
+"""A stub vendor on loopback, and clients of it with fake clocks and random numbers."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ MakeClient = Callable[..., Client]
 
 
 class Notes(Observer):
-    """An observer that remembers."""
+    """An observer that records the events."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.forget()
 
     def forget(self) -> None:
-        """Be as at the start."""
+        """Reset to the initial state."""
         self.calls: list[tuple[str, str, int, int | None]] = []
         self.request_ids: list[str] = []
         self.answers: list[tuple[str, datetime | None, str]] = []
@@ -70,13 +70,13 @@ class Notes(Observer):
 
 
 class Time:
-    """A clock that moves only when someone sleeps by it, or says so."""
+    """A clock that is advanced by sleeping or by hand."""
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
-        """Be as at the start."""
+        """Reset to the initial state."""
         self.passed = 0.0
         self.sleeps: list[float] = []
 
@@ -140,7 +140,7 @@ def make_client(stub: StubVendor, notes: Notes, time: Time) -> Iterator[MakeClie
 
 
 def tokens_used(stub: StubVendor, path: str = "business/tasks") -> list[str]:
-    """The tokens that the requests to a path carried."""
+    """Return the tokens in the requests to a path."""
     return [sent.header("Authorization").removeprefix("Bearer ") for sent in stub.sent_to(path)]
 
 
@@ -151,7 +151,7 @@ def app_token(value: str = "token-1", **fields: object) -> Step:
 
 @pytest.fixture
 def obs(stub: StubVendor, make_client: MakeClient) -> Client:
-    """A client whose token calls are answered with ``token-1``, then ``token-2``, …"""
+    """A client that obtains ``token-1``, then ``token-2``, …"""
     stub.at(TOKEN_PATH, *(app_token(f"token-{number}") for number in range(1, 9)))
     return make_client(obs=OBS)
 

@@ -1,4 +1,4 @@
-"""The circuit breaker: its states, and that it neither serialises nor lets a crowd through."""
+"""The circuit breaker: its states, and concurrent calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUERY = ReservationQuery()
 
 
 class Bench:
-    """A breaker of three failures and five seconds, with its clock and its changes."""
+    """A breaker (3 failures, 5 s) with its clock and a record of its changes."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -139,7 +139,7 @@ def test_only_one_of_sixteen_threads_gets_the_probe(bench: Bench) -> None:
 
 
 def test_parallel_calls_are_not_serialised(make_client: MakeClient, stub: StubVendor) -> None:
-    """The answers come only when all calls are inside, so one behind another would time out."""
+    """All calls are answered together, so serialised calls would time out."""
     client = make_client(attempts=1, real_time=True)
     all_inside = threading.Barrier(8)
     answer = reply(envelope([], 0))

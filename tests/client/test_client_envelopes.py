@@ -1,4 +1,4 @@
-"""Bytes → payload, or the right error; and none of the bytes in the error."""
+"""Bytes → payload or error, which contains none of the bytes."""
 
 from __future__ import annotations
 

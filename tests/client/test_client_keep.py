@@ -1,4 +1,4 @@
-"""Call data: what came is handed over before anything can fail, and nothing is ever asked twice."""
+"""Call data: the answer is passed on before it is decoded, and never requested twice."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CHUNKED = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Recorder:
-    """Keeps what it is given."""
+    """Records its arguments."""
 
     def __init__(self) -> None:
         self.kept: list[Received] = []
@@ -239,7 +239,7 @@ def test_write_back_is_never_retried_by_the_client(
 def test_parallel_call_data_requests_keep_their_own_bytes(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
-    """Return what one call kept is its own: the bytes of another never get between."""
+    """The bytes recorded for one call contain none of another."""
     stub.at("tokenByAkSk", app_token())
     release = threading.Event()
     stub.at("callnos", hold(release, reply(b"first")), reply(b"second"))

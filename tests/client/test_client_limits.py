@@ -1,4 +1,4 @@
-"""Bounds that hold whatever the server does: bytes, time, place, certificates, environment."""
+"""Limits that no server can exceed: bytes, time, address, certificates, environment."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def call(client: Client, deadline: float | None = None) -> int:
 def test_answer_declared_too_large_is_refused_unread(
     make_client: MakeClient, stub: StubVendor
 ) -> None:
-    """The vendor never sends a byte of the body, so reading any would run into the time limit."""
+    """The vendor sends no body, so reading it would time out."""
     stub.script(drip(b"HTTP/1.1 200 X\r\nContent-Length: 1001\r\n\r\n", [b""] * 9999, stub.done))
     with pytest.raises(BadAnswer, match="larger"):
         call(make_client(max_bytes=1000))
@@ -117,7 +117,7 @@ def test_stalled_body_is_a_timeout_after_the_read_timeout(
 def test_deadline_ends_an_answer_sent_byte_by_byte(
     make_client: MakeClient, stub: StubVendor, head: bytes, piece: bytes
 ) -> None:
-    """Every byte comes well within the read timeout, so only the deadline can end this."""
+    """Every byte arrives within the read timeout: only the deadline can end the call."""
     stub.script(drip(head, itertools.repeat(piece, 60_000), stub.done))
     with pytest.raises(TimedOut):
         call(make_client(real_time=True, read_timeout=5.0), deadline=0.2)

@@ -1,4 +1,4 @@
-"""Tokens by log-in: user and password once, then the refresh token while it lives."""
+"""Tokens by log-in: by user and password, then by the refresh token while it is valid."""
 
 from __future__ import annotations
 

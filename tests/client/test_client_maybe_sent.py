@@ -78,7 +78,7 @@ def test_timeout_waiting_for_the_answer_is_maybe_sent(
 
 
 class IdleReset:
-    """A vendor behind a firewall that resets connections which were used before."""
+    """A vendor behind a firewall that resets kept connections."""
 
     def __init__(self, then: Step) -> None:
         self.then = then
@@ -239,7 +239,7 @@ def test_failed_token_call_is_not_maybe_sent(
 def test_call_is_maybe_sent_if_one_of_its_attempts_was(
     make_client: MakeClient, stub: StubVendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A read that was sent once and then finds nobody listening was sent all the same."""
+    """A read that was sent before its retry failed to connect may have arrived."""
     client = make_client(obs=STATIC)
 
     def nobody(*_: object) -> None:

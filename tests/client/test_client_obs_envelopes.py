@@ -1,4 +1,4 @@
-"""Both shapes that an OBS answer comes in, and the answers of the token calls."""
+"""Both formats of OBS answers, and the answers of the token calls."""
 
 from __future__ import annotations
 

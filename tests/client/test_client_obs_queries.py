@@ -1,4 +1,4 @@
-"""Bounds of a batch and of a write-back, and the body that a write-back becomes and comes from."""
+"""Bounds of a batch and of a write-back, and conversion of a write-back to a body and back."""
 
 from __future__ import annotations
 

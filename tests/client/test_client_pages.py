@@ -1,4 +1,4 @@
-"""Pages, and the stop rules of reading all of them."""
+"""Pages, and the checks when reading all of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.cases import cases
 
 
 class Source:
-    """Serves the given pages, then empty ones."""
+    """Returns the given pages, then empty ones."""
 
     def __init__(self, *pages: str, totals: tuple[int, ...] | int) -> None:
         self.pages = pages

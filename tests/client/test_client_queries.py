@@ -1,4 +1,4 @@
-"""Bounds of the questions, and the bodies that they become."""
+"""Bounds of queries, and their request bodies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records: the vendor's real answers are read without ever failing."""
+"""Records: values of any type are read without errors."""
 
 from __future__ import annotations
 

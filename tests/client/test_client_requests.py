@@ -26,7 +26,7 @@ QUERY = ReservationQuery(
 
 
 def signed(received: Received, **changes: Any) -> bool:
-    """Tell whether the request is signed as it was received."""
+    """Return True if the received request is signed correctly."""
     target = urlsplit(received.target)
     request = {
         "method": received.method,

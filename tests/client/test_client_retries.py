@@ -1,4 +1,4 @@
-"""Retries: which calls, when, and when not."""
+"""Retries of calls."""
 
 from __future__ import annotations
 

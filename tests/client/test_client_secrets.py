@@ -1,4 +1,4 @@
-"""No secret, no called number and no piece of a body in any repr, error or log line."""
+"""Reprs, errors and log lines contain no secret, called number or part of a body."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECRETS = (SECRET_KEY, CALLED, AGENT, LEAK, "81234567")
 
 
 def every_word(error: BaseException | None) -> Iterator[str]:
-    """All that a log, a report or a debugger's summary could show of an error and its chain."""
+    """Everything that logs, reports or debuggers could show of an error and its chain."""
     while error is not None:
         yield from (str(error), repr(error), repr(error.args), repr(vars(error)))
         error = error.__cause__ or error.__context__

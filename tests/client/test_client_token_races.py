@@ -1,4 +1,4 @@
-"""Many threads and processes want a token at once: the vendor is asked once."""
+"""Many threads and processes need a token at once: the vendor is called once."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_clients_that_share_a_store_cause_one_token_call(
 
 
 class Waiters:
-    """Threads that want a token while another is getting one."""
+    """Threads that need a token while another thread obtains one."""
 
     def __init__(self, count: int) -> None:
         self.go_on = threading.Event()
@@ -102,7 +102,7 @@ class Waiters:
         self._count = count
 
     def obtain(self, fail: ISalesError | None) -> Token:
-        """A call of the first thread, which lasts until all others wait."""
+        """Obtain a token in the first thread, until all others wait."""
         self.calls += 1
         self._asking.set()
         assert self.go_on.wait(10)
@@ -164,7 +164,7 @@ def test_threads_waiting_for_a_renewal_get_its_token() -> None:
 
 
 def test_threads_waiting_for_a_failed_renewal_fail_without_another_call() -> None:
-    """Keys that are refused sixteen times in a row may end up locked."""
+    """Repeated refusals could lock the keys."""
     waiters = Waiters(4)
     failure = CredentialsRefused("No.", operation="fetch_token", http_status=401, maybe_sent=False)
     waiters.run(source(lambda *_: waiters.obtain(failure)))

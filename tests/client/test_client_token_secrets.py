@@ -1,4 +1,4 @@
-"""No token, app secret or password in any repr, error, traceback, log line or observer's note."""
+"""Reprs, errors, tracebacks, logs and events contain no token, app secret or password."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ FAULTS = [
 
 
 def shown(error: BaseException) -> list[str]:
-    """Return what a log or a report of the error could show."""
+    """Return the texts that a log or a report of the error could contain."""
     # What requests raised would hold the request, token and all.
     assert (error.__cause__, error.__context__) == (None, None)
     words = [str(error), repr(error), repr(error.args), repr(vars(error))]
@@ -51,7 +51,7 @@ def shown(error: BaseException) -> list[str]:
 
 
 def shown_in_frames(error: BaseException) -> list[str]:
-    """Return what a report that prints the locals of every frame of ours would add."""
+    """Return the reprs of the local variables of our frames."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     ours = [frame for frame in frames if "/isales_proxy/client/t" in frame.f_code.co_filename]
     assert ours

@@ -1,4 +1,4 @@
-"""The life of a token: got, used, renewed before its end, refused, shared."""
+"""Tokens: obtained, used, renewed before they expire, refused, shared."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_unreadable_lifetime_is_replaced_by_the_requested_one(
 
 
 def test_lifetime_counts_from_before_the_request(obs: Client, stub: StubVendor, time: Time) -> None:
-    """A slow answer must not make the token look younger than it is."""
+    """The lifetime counts from before the request."""
 
     def slow(sock: socket.socket, received: Received) -> bool:
         time.passed += 7
@@ -150,7 +150,7 @@ def test_unrepeatable_call_with_a_refused_token_only_renews_the_token(
 def test_refusal_of_a_token_that_worked_before_is_token_ended(
     obs: Client, stub: StubVendor
 ) -> None:
-    """The keys are right: to ask again works, and the error says so."""
+    """The keys are right: a retry works, and the error says so."""
     stub.at("midresult", reply(obs_answer()), reply(status=401), reply(status=401))
     obs.push_mid_result(result=RESULT)
     with pytest.raises(TokenEnded) as caught:

@@ -1,4 +1,4 @@
-"""Client and simulator understand each other over every interface, in every form of the vendor."""
+"""Client and simulator work together on every interface, in every documented format."""
 
 from __future__ import annotations
 

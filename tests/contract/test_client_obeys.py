@@ -1,4 +1,4 @@
-"""The client obeys the vendor's own examples: it sends their requests and reads their answers."""
+"""The client sends the requests of the vendor's examples and reads their answers."""
 
 from __future__ import annotations
 

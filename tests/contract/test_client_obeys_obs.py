@@ -1,4 +1,4 @@
-"""The client obeys the vendor's examples of the OBS interfaces and of the calls for a token."""
+"""The client follows the vendor's examples of the OBS interfaces and of the token calls."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def example(name: str) -> Any:
 
 
 def client_of(stub: StubVendor, clock: Callable[[], datetime] = lambda: NOW, **obs: Any) -> Client:
-    """A client with the token of the examples unless another way to one is given."""
+    """A client with the token of the examples, or another configuration."""
     given = obs or {"auth": ObsAuth.STATIC, "token": "e3fca9398eaa5cef4b57b523b9c75fae"}
     return Client(
         TransportConfig(

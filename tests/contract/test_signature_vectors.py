@@ -1,4 +1,4 @@
-"""The three worked vectors of the reference (section 2.7), each step of them."""
+"""The three signature examples of the reference (section 2.7), step by step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulator obeys the vendor's own examples, so that what passes against it means something."""
+"""The simulator follows the vendor's examples."""
 
 from __future__ import annotations
 

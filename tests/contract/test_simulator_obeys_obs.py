@@ -1,4 +1,4 @@
-"""The simulator obeys the vendor's examples of the OBS interfaces and of the calls for a token."""
+"""The simulator follows the vendor's examples of the OBS interfaces and of the token calls."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def declared() -> Iterator[Simulator]:
-    """A vendor that answers as the tables say, not as the examples show."""
+    """A vendor that answers as in the tables, not as in the examples."""
     with Simulator(rows=0, now=lambda: NOW, vdns=(1, 88), as_declared=True) as running:
         yield running
 
 
 def send(simulator: Simulator, name: str) -> Reply:
-    """The request of an example, with credentials and a token that are good here."""
+    """The request of an example, with valid credentials and token."""
     request = example(name)["request"]
     headers, body = dict(request["headers"]), dict(request["body"])
     body |= {name: GOOD[name] for name in body if name in GOOD}
@@ -63,7 +63,7 @@ def send(simulator: Simulator, name: str) -> Reply:
 
 
 def shape(value: object) -> object:
-    """The names and types of an answer; a list is as its first element."""
+    """Return the names and types of a response; a list is represented by its first element."""
     if isinstance(value, dict):
         return {name: shape(part) for name, part in value.items()}
     if isinstance(value, list):

@@ -18,7 +18,7 @@ from tests.support.services import REDIS, redis_cache
 
 
 class Trap:
-    """Unpickled, it makes a file."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, file: Path) -> None:
         self.file = file

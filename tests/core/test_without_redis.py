@@ -1,4 +1,4 @@
-"""Redis away: slower, and still every answer."""
+"""Without Redis everything works, but slower."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LIST = "/vdn/88/reservations/"
 
 @pytest.fixture
 def no_redis(settings: Any) -> None:
-    """A cache address at which nobody listens."""
+    """A cache address without a server."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     settings.CACHES = {

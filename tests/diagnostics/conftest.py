@@ -27,7 +27,7 @@ def scope(people: dict[str, User]) -> Scope:
 
 @pytest.fixture
 def simulated(settings: Any) -> Iterator[Callable[..., Simulator]]:
-    """Function that starts a simulator with options in the vendor's place."""
+    """Function that starts a simulator with options and uses it as the vendor."""
     running: list[Simulator] = []
 
     def start(**options: Any) -> Simulator:

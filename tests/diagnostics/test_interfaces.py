@@ -139,7 +139,7 @@ def test_empty_list_leaves_the_questions_open(scope: Scope, simulated: Any) -> N
 
 
 def test_sentences_of_the_client_are_in_the_catalogue() -> None:
-    """Those about the vendor; for the others the doctor has sentences of its own."""
+    """Errors of the vendor, for which the doctor uses the sentences of `problems`."""
     folder = Path(client.__file__).parent
     places = r"Unreachable|BadAnswer|TimedOut|complaint =|NO_TOKEN =|(?:C2|BEARER|OPEN):"
     known = re.compile(rf'(?:{places})\(?\s*"([A-Z][^"]+\.)"')

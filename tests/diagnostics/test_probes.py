@@ -1,4 +1,4 @@
-"""Probes answer what the documents leave open, and claim nothing that they cannot know."""
+"""Probes find out what is not documented, and report when they cannot."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def rows(count: int) -> list[dict[str, Any]]:
 
 @dataclass
 class Vendor:
-    """A list of reservations that behaves in one of the ways in which a vendor might."""
+    """A list of reservations with one of the possible behaviours of a vendor."""
 
     rows: list[dict[str, Any]]
     column: str = "appointTime"
@@ -90,7 +90,7 @@ class Vendor:
         return True
 
     def run_probes(self, remaining: Callable[[], float] = lambda: 5.0) -> dict[str, str]:
-        """Return the answers by question, when ten rows were read before."""
+        """Return the answers by question after a first page of ten rows."""
         first = replace(self, fails={}, asked=[]).list_reservations(ReservationQuery(size=10), 1.0)
         section = run_probes(self.list_reservations, first=first, remaining=remaining)
         return {fact.name: str(fact.text) for fact in section.facts}
@@ -282,7 +282,7 @@ def test_no_query_is_sent_when_the_time_is_spent() -> None:
 
 
 def test_few_inconsistent_rows_do_not_mislead() -> None:
-    """Rows may show another time than the vendor's table holds, or none."""
+    """Rows may show another time than the vendor filters by, or none."""
     table = [
         a_row(number, appointTime=FIRST + (number // 40) * 300 * MINUTE) for number in range(400)
     ]

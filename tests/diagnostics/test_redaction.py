@@ -1,4 +1,4 @@
-"""The API doctor shows, prints and hands to support nothing personal and nothing secret."""
+"""Reports of the API doctor contain no personal data and no secrets."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_no_number_name_account_key_or_token_is_shown(
 def test_malformed_rows_leak_no_personal_data(
     simulated: Callable[..., Simulator], as_role: Any, seed: int
 ) -> None:
-    """Rows of every wrong shape, with personal data in every place that there is."""
+    """Rows of every wrong shape, with personal data everywhere."""
     rng = random.Random(seed)
     vendor = simulated(rows=0)
     names = ["calledNo", "userName", "userAccount", "taskName", "endTime", "remark", "91234567890"]

@@ -1,4 +1,4 @@
-"""The jobs that the clock starts."""
+"""Scheduled jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All entry points with everything in `.env` speak to the same vendor, database and key."""
+"""All entry points use the same vendor, database and key from `.env`."""
 
 from __future__ import annotations
 

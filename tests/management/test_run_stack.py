@@ -1,4 +1,4 @@
-"""`run_stack`: what it decides before and beside its children."""
+"""`run_stack` without its child processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals that come while another is being handled: nothing waits for itself."""
+"""Signals during the handling of another signal cause no deadlock."""
 
 from __future__ import annotations
 

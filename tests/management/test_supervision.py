@@ -1,4 +1,4 @@
-"""Children that live and die together, tried with small ones."""
+"""Child processes that are stopped together."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def supervisor() -> Iterator[Supervisor]:
 
 
 def ended(pid: int) -> bool:
-    """Tell whether the process is gone, or a zombie that nobody has buried yet."""
+    """Return True if the process has ended or is a zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

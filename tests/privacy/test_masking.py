@@ -36,7 +36,7 @@ def digits(text: str) -> str:
 
 
 def runs(text: str) -> list[str]:
-    """The figures of a text that no letter and no mask parts."""
+    """Return the digit runs of a text between letters and masks."""
     found, run = [], ""
     for character in unicodedata.normalize("NFKC", text):
         if character.isnumeric():

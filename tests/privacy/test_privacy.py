@@ -1,4 +1,4 @@
-"""Called numbers, names and secrets reach no log, header or cache."""
+"""Logs, headers and caches contain no called numbers, names or secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small simulator at a frozen moment, and requests to it: signed, and with a token."""
+"""A small simulator with a frozen clock, and signed and token requests to it."""
 
 from __future__ import annotations
 

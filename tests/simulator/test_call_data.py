@@ -1,4 +1,4 @@
-"""Call data: plausible, seeded, odd where the vendor is, and handed out once."""
+"""Generated call data, with anomalies, handed out once."""
 
 from __future__ import annotations
 

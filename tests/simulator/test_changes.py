@@ -1,4 +1,4 @@
-"""Rows change while the simulator runs: by hand, and by the life of the demo."""
+"""Changes of rows while the simulator runs: by hand, and over time in a demo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Demo data: seeded, changing with time, with anomalies, filtered as documented."""
+"""Generated reservations: changes with time, anomalies, filters."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def due_ms(row: Row) -> int:
 
 
 def values_of(rows: list[Row], anomaly: str, field: str) -> set[Any]:
-    """The values that the rows with an anomaly show in a field."""
+    """Return the values of a field in the rows with an anomaly."""
     found = [row.shown_at(NOW_MS) for row in rows if row.anomaly == ANOMALIES[anomaly]]
     return {str(row.get(field, "missing")) for row in found}
 

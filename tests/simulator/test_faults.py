@@ -1,4 +1,4 @@
-"""Every scripted fault does what it is named for, on the wire."""
+"""Scripted faults, over HTTP."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_unknown_fault_or_option_is_refused(spec: dict[str, Any]) -> None:
 
 
 def started(question: Callable[[], Any]) -> tuple[Thread, list[Any]]:
-    """Ask in a thread; the list gets the answer, or the error."""
+    """Call in a thread; append the answer or the error to the list."""
     answers: list[Any] = []
 
     def send_request() -> None:

@@ -1,4 +1,4 @@
-"""Knobs of the list: what the documents of the vendor leave open, over real HTTP."""
+"""Behaviours of the list that the documents allow, over real HTTP."""
 
 from __future__ import annotations
 

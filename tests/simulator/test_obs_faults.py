@@ -1,4 +1,4 @@
-"""Faults of the OBS interfaces: what was done and what was not, whatever the client met."""
+"""Faults of the OBS interfaces, and whether the call took effect."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DONE = ["lose", "garbage"]
 
 
 def ask_anyway(simulator: Simulator, question: str, *args: Any) -> None:
-    """Ask with a connection of its own, whatever comes of it."""
+    """Send a request on a new connection, ignoring errors."""
     with ObsHttp(simulator.base_url, NOW) as http:
         http.token = simulator.tokens.issue()
         try:

@@ -1,4 +1,4 @@
-"""Requests that the documents do not allow are refused with the documented code."""
+"""Undocumented requests are refused with the documented code."""
 
 from __future__ import annotations
 

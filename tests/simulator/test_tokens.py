@@ -1,4 +1,4 @@
-"""Tokens: who gets one, how long it lives, and that nothing is answered without."""
+"""Tokens: issuing, lifetime, and refusal of requests without one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TASKS = {"subCCNo": "1", "vdnId": "88"}
 
 
 class Clock:
-    """A clock that stands until it is told."""
+    """A clock that is advanced by hand."""
 
     def __init__(self) -> None:
         self.now = NOW

@@ -1,4 +1,4 @@
-"""One token for all threads of all processes, renewed once, sealed where it lies."""
+"""One token for all threads of all processes, renewed once, stored encrypted."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_only_one_lock_is_granted_until_it_expires(settings: Any) -> None:
 
 @pytest.mark.django_db
 def test_lock_dated_in_the_future_can_be_taken(settings: Any) -> None:
-    """Its holder died, and the clock was set back since."""
+    """The holder died, and the clock was set back."""
     now = [timezone.now()]
     mine, yours = (DatabaseTokenStore(settings.ISALES, now=lambda: now[0]) for _ in range(2))
     assert mine.try_lock(10)

@@ -1,4 +1,4 @@
-"""A VDN with keys of its own: put in by its admin, kept sealed, used for its calls alone."""
+"""Own keys of a VDN: entered by an admin, stored encrypted, used for its calls only."""
 
 from __future__ import annotations
 

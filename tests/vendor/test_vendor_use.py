@@ -1,4 +1,4 @@
-"""A database of a real CC-iSales never meets the simulator, and no demo reaches the real one."""
+"""A database of a real CC-iSales is not used with the simulator, nor the other way round."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def demo(settings: Any) -> Iterator[Simulator]:
-    """The simulator of a product without configuration."""
+    """The simulator of an installation without configuration."""
     with Simulator(rows=60) as simulator:
         settings.SIMULATOR_URL = simulator.base_url
         yield simulator
