@@ -6,10 +6,10 @@ keyed fingerprint.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from isales_proxy.accounts import form_drafts
 from isales_proxy.audit import services as audit
@@ -30,41 +30,31 @@ class NoNumber(ValueError):
     """The text is not a complete called number."""
 
 
-@dataclass
-class Removed:
-    """Counts of deleted reservations, rows of call data, exports and drafts, of write-backs without
-    their number now, and of other rows whose texts contained it."""
-
-    reservations: int = 0
-    call_data: int = 0
-    write_backs: int = 0
-    exports: int = 0
-    drafts: int = 0
-    texts: int = 0
-
-    @property
-    def text(self) -> str:
-        """One English line."""
-        return (
-            f"reservations: {self.reservations}, rows of call data: {self.call_data}, "
-            f"write-backs: {self.write_backs}, exports: {self.exports}, drafts: {self.drafts}, "
-            f"texts of others: {self.texts}"
-        )
+KINDS: Final = {
+    "reservations": "reservations",
+    "call_data": "rows of call data",
+    "write_backs": "write-backs",
+    "exports": "exports",
+    "drafts": "drafts",
+    "texts": "texts of others",
+}
+"""Kind of row that is deleted or loses the number → its English name."""
 
 
 def forget_number(
     *, number: str, vdn_ids: Collection[int], reason: str = "", now: datetime
-) -> Removed:
+) -> Counter[str]:
     """Remove a called number from these VDNs, and suppress it in later sweeps and in lists.
 
     Each part is one transaction: after a failure the command can be repeated. The number is
-    suppressed first, so that it is not stored again meanwhile. `now` is aware UTC. Raises NoNumber.
+    suppressed first, so that it is not stored again meanwhile. `now` is aware UTC. Return the
+    number of changed rows of each of `KINDS`. Raises NoNumber.
     """
     wanted = SearchedNumber.parse(number)
     digits = wanted.digits
     if len(digits) < FEWEST_DIGITS or wanted.text.removeprefix("+") != digits:
         raise NoNumber
-    removed = Removed()
+    removed = Counter[str]()
     # Store the answers in the disk queue first.
     storage.recover(now)
     leases.recover()
@@ -75,23 +65,23 @@ def forget_number(
             erased_fields.remove_from_rows(table.objects.filter(vdn=vdn_id), digits)
             for table in (CodeNote, TaskName)
         )
-        found = Removed(
+        found = Counter(
             reservations=rows.deleted,
             call_data=data.deleted,
             write_backs=write_backs.forget_number(vdn_id=vdn_id, digits=digits, now=now),
             exports=exports.forget_number(vdn_id=vdn_id, digits=digits, now=now),
             texts=rows.cleaned + data.cleaned + notes,
         )
+        facts: dict[str, Any] = {kind: count for kind, count in found.items() if count}
         audit.record(
             AuditAction.NUMBER_FORGOTTEN,
             by=None,
             vdn_id=vdn_id,
             number=digits,
             reason=reason,
-            **{name: count for name, count in vars(found).items() if count},
+            **facts,
         )
-        for name, count in vars(found).items():
-            setattr(removed, name, getattr(removed, name) + count)
-    removed.drafts = form_drafts.forget_number(digits)
+        removed.update(found)
+    removed["drafts"] = form_drafts.forget_number(digits)
     reservations.clear_caches()
     return removed

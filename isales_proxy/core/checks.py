@@ -123,7 +123,8 @@ def origins(addresses: list[str]) -> None:
         except ValueError:
             port = 0
         host = (parts.hostname or "").removeprefix("*.")
-        if parts.scheme not in _PORTS or not host or port == 0 or address != _origin(parts):
+        origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
+        if parts.scheme not in _PORTS or not host or port == 0 or address != origin:
             raise ValidationError(
                 f"{address} can never match: wants https://host[:port], without a path or a slash "
                 "at its end"
@@ -132,11 +133,6 @@ def origins(addresses: list[str]) -> None:
             raise ValidationError(f"{address} can never match: no browser names such a host")
         if port == _PORTS[parts.scheme]:
             raise ValidationError(f"{address} can never match: browsers leave out port {port}")
-
-
-def _origin(parts: SplitResult) -> str:
-    """Return the part of an address that a browser sends as `Origin`."""
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
 
 
 def _parts(address: str) -> SplitResult:

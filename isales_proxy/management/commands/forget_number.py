@@ -65,7 +65,8 @@ class Command(BaseCommand):
                 f"A number has {erasure.FEWEST_DIGITS} digits or more and nothing else"
                 " but a plus in front."
             ) from None
-        self.stdout.write(f"Forgotten. Removed: {removed.text}.")
+        counts = (f"{label}: {removed[kind]}" for kind, label in erasure.KINDS.items())
+        self.stdout.write(f"Forgotten. Removed: {', '.join(counts)}.")
 
 
 def _read_line(prompt: str) -> str:
