@@ -140,7 +140,8 @@ def _store_task_names(scope: Scope, tasks: Mapping[str, str]) -> None:
 
 
 def _load_task_names(scope: Scope) -> dict[str, str]:
-    pairs = TaskName.objects.for_vdn(scope.vdn).values_list("service_id", "name")[:_MOST_NAMES]
+    found = TaskName.objects.filter(vdn=scope.vdn).order_by("-seen_at", "-pk")
+    pairs = found.values_list("service_id", "name")[:_MOST_NAMES]
     # The newest last, since `_merge` drops the first ones.
     return dict(reversed(list(pairs)))
 

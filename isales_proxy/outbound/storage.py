@@ -237,7 +237,8 @@ def purge(now: datetime) -> int:
         _remove_if_expired(name, before)
     # Each has reserved space for the largest answer; no call takes that long.
     disk_queue.remove_incomplete(now - _RESERVED_FILE_AGE)
-    expired = CallDataBatch.objects.expired(before)
+    found = CallDataBatch.objects.filter(purged_at=None, asked_at__lt=before)
+    expired = found.exclude(state=BatchState.ASKED)
     total = 0
     for vdn_id in sorted(set(expired.order_by().values_list("vdn_id", flat=True))):
         while batches := list(
