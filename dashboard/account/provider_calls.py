@@ -58,11 +58,11 @@ def _call(address: str, send: Callable[[], Any]) -> Any:
         address, Breaker(clock=time.monotonic, threshold=_MAX_FAILURES, cooldown=_COOLDOWN_S)
     )
     try:
-        permit = breaker.before()
+        permit = breaker.acquire()
     except CircuitOpen:
         raise OAuth2Error("The provider has failed and is not called for a while.") from None
     if not slots.acquire(timeout=_MAX_WAIT_S):
-        breaker.neutral(permit)
+        breaker.record_neutral(permit)
         raise OAuth2Error("The provider is slow: other calls to it are under way.")
     found: list[Any] = []
 
@@ -80,12 +80,12 @@ def _call(address: str, send: Callable[[], Any]) -> Any:
     worker.join(DEADLINE_S)
     answer = found[0] if found else TimeoutError("deadline")
     if isinstance(answer, Exception):
-        breaker.failure(permit)
+        breaker.record_failure(permit)
         raise OAuth2Error(f"The provider did not answer: {type(answer).__name__}")
     if answer.status_code >= 500:
-        breaker.failure(permit)
+        breaker.record_failure(permit)
     else:
-        breaker.success(permit)
+        breaker.record_success(permit)
     return answer
 
 

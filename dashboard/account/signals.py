@@ -35,7 +35,7 @@ def _record_added_factor(
     if authenticator.type not in second_factors.FACTORS:
         return
     second_factor.mark_passed(request.session, user)
-    if not second_factors.has_second_factor(user, but=authenticator.pk):
+    if not second_factors.has_second_factor(user, except_pk=authenticator.pk):
         # A session without second factor may be that of a person who stole the password.
         _end_other_sessions(request, user)
 
@@ -63,4 +63,6 @@ def _follow_password_change(request: HttpRequest, user: Any, **_more: object) ->
 
 
 def _end_other_sessions(request: HttpRequest, user: Any) -> None:
-    sessions.end_all(person=user, by=user, but=request.session.session_key or "", reason="others")
+    sessions.end_all(
+        person=user, by=user, except_key=request.session.session_key or "", reason="others"
+    )
