@@ -10,7 +10,7 @@ from django.conf import settings
 from isales_proxy.client.page import Page
 from isales_proxy.client.records import Reservation, create_reservation
 from isales_proxy.core.metrics import LastCall
-from isales_proxy.core.response_cache import _Kept
+from isales_proxy.core.response_cache import _Entry
 from isales_proxy.diagnostics import report
 from isales_proxy.mirror.row_keys import compute_fingerprint
 from isales_proxy.models.mirror import ROW_FIELDS
@@ -20,7 +20,7 @@ from isales_proxy.reservations.pages import FoundReservation, TabCounts
 SHAPES = {
     "isales_proxy.client.page.Page": "items total page size digest",
     "isales_proxy.core.metrics.LastCall": "operation outcome at seconds",
-    "isales_proxy.core.response_cache._Kept": "value at",
+    "isales_proxy.core.response_cache._Entry": "value stored_at",
     "isales_proxy.outbound.directory.Names": "agents tasks",
     "isales_proxy.reservations.pages.FoundReservation": "row as_of error",
     "isales_proxy.reservations.pages.TabCounts": (
@@ -35,14 +35,14 @@ SHAPES = {
     "isales_proxy.diagnostics.report.Section": ("name title facts address status asked_at differs"),
     "isales_proxy.diagnostics.report.Report": "vdn_id at by versions interfaces details",
 }
-OF_VERSION = 5
+OF_VERSION = 6
 DOCTOR = (report.Fact, report.Section, report.Report)
 
 
 def test_changed_cached_type_requires_a_new_cache_version() -> None:
     now = {
         f"{kind.__module__}.{kind.__qualname__}": " ".join(field.name for field in fields(kind))
-        for kind in (Page, LastCall, _Kept, Names, FoundReservation, TabCounts, *DOCTOR)
+        for kind in (Page, LastCall, _Entry, Names, FoundReservation, TabCounts, *DOCTOR)
     }
     now[f"{Reservation.__module__}.{Reservation.__qualname__}"] = " ".join(
         Reservation.vendor_names()
