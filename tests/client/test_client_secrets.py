@@ -26,7 +26,7 @@ SECRETS = (SECRET_KEY, CALLED, AGENT, LEAK, "81234567")
 
 
 def every_word(error: BaseException | None) -> Iterator[str]:
-    """Everything that logs, reports or debuggers could show of an error and its chain."""
+    """Return all texts of an error and its chain that logs or debuggers could show."""
     while error is not None:
         yield from (str(error), repr(error), repr(error.args), repr(vars(error)))
         error = error.__cause__ or error.__context__

@@ -1,4 +1,4 @@
-"""Without Redis everything works, but slower."""
+"""Requests are served without Redis, but slower."""
 
 from __future__ import annotations
 
