@@ -135,7 +135,7 @@ def _render_list(request: ReaderRequest) -> HttpResponse:
         context={
             "list": page,
             "number": address.page,
-            "most": tokens.MOST,
+            "most": tokens.MAX_TOKENS,
             "notice": build_parameter_notice(form, address),
             "refused": not good,
             "zone_text": times.zone_text,
