@@ -42,6 +42,8 @@ KEPT: Final = timedelta(days=1)
 MOST_OPEN: Final = 5
 """Exports of one person that may wait or run at the same time."""
 _DRAFT_KEPT: Final = timedelta(minutes=10)
+# A running job reports every second; the slowest call to the vendor takes less than this.
+_REPORT_TIMEOUT: Final = timedelta(seconds=90)
 _REPORT_INTERVAL_S: Final = 1.0
 _LONGEST_REASON: Final = 400
 _FILE_MODE: Final = 0o600
@@ -205,12 +207,14 @@ def run_queued() -> None:
 
 def mark_abandoned(now: datetime) -> int:
     """Mark running exports whose worker has not reported lately; return how many."""
-    return ExportJob.objects.silent(now).update(state=ExportState.ABANDONED)
+    running = ExportJob.objects.filter(state=ExportState.RUNNING)
+    silent = running.filter(reported_at__lt=now - _REPORT_TIMEOUT)
+    return silent.update(state=ExportState.ABANDONED)
 
 
 def purge(now: datetime) -> int:
     """Delete the exports that have expired at `now` (aware), with their files; return how many."""
-    removed, _kinds = ExportJob.objects.over(now).delete()
+    removed, _kinds = ExportJob.objects.filter(ends_at__lte=now).delete()
     kept = {_get_path(job).name for job in ExportJob.objects.only("pk", "attempt", "kind")}
     begun = (now - _DRAFT_KEPT).timestamp()
     for path in _get_folder().glob("*.*"):
