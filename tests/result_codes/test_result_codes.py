@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -145,11 +146,25 @@ def test_failing_job_queue_does_not_affect_the_list(
     assert HUEY.pending_count() == 1
 
 
+def call_on_progress(
+    monkeypatch: pytest.MonkeyPatch, report: Callable[[tuple[int, int]], None]
+) -> None:
+    """Call `report` with each progress (codes read, all codes) that a refresh stores."""
+    store = refresh.cache.set
+
+    def report_and_store(key: str, value: Any, *args: Any, **options: Any) -> None:
+        if key.startswith("codes:progress:"):
+            report(value)
+        store(key, value, *args, **options)
+
+    monkeypatch.setattr(refresh.cache, "set", report_and_store)
+
+
 def test_progress_is_reported_as_codes_read_of_all_codes(
     vendor: Simulator, vdn: Vdn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[tuple[int, int]] = []
-    monkeypatch.setattr(refresh, "_report_progress", lambda _vdn, *step: told.append(step))
+    call_on_progress(monkeypatch, told.append)
     result_codes.refresh_unattended(vdn=vdn, by="test")
     assert told == [(50, 240), (100, 240), (120, 240), (170, 240), (220, 240), (240, 240)]
 
@@ -160,7 +175,7 @@ def test_simultaneous_refresh_raises_already_running(
     began, go = threading.Event(), threading.Event()
     told: list[str] = []
 
-    def slow(_vdn: Vdn, _read: int, _expected: int) -> None:
+    def slow(_progress: tuple[int, int]) -> None:
         began.set()
         go.wait(10)
 
@@ -172,7 +187,7 @@ def test_simultaneous_refresh_raises_already_running(
             told.append("running")
         go.set()
 
-    monkeypatch.setattr(refresh, "_report_progress", slow)
+    call_on_progress(monkeypatch, slow)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(second)
         result_codes.refresh_unattended(vdn=vdn, by="first")
