@@ -285,6 +285,22 @@ def test_more_rows_in_one_second_than_a_page_are_read_completely(vdn: Vdn, kind:
     assert vendor.compare() == (set(), set())
 
 
+def test_one_second_with_few_rows_of_each_agent_is_read_by_pages(vdn: Vdn) -> None:
+    """By agents it would take 40 calls, in which a change of the second is likely."""
+    vendor = SweptVendor(vdn, AT, page_cap=50)
+    vendor.data.add(
+        row | {"userAccount": str(n % 40)}
+        for n, row in enumerate(make_rows_of_one_second("agents"))
+    )
+    vendor.run_round()
+    queries: list[ReservationQuery] = []
+    vendor.before_call = queries.append
+    vendor.data.remove(get_id(9))
+    assert vendor.run_round().round_complete
+    assert list_gone() == {get_id(9)}
+    assert not [query for query in queries if query.agents]
+
+
 def test_agents_missing_on_the_first_page_of_a_second_are_read(vdn: Vdn) -> None:
     """Two passes would not agree: the order differs at each call."""
     vendor = SweptVendor(vdn, AT, page_cap=50, order="random")
