@@ -21,7 +21,7 @@ def main() -> None:
     except DatabaseError:
         from isales_proxy.core import database
 
-        if fault := database.find_fault():
+        if fault := database.describe_fault():
             sys.exit(fault)
         raise
 

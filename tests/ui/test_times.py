@@ -76,7 +76,7 @@ def test_time_with_an_offset_is_shown_as_local_and_linked_with_an_offset() -> No
     with timezone.override(BERLIN):
         form = ReservationFilter(QueryDict("end=2025-10-26T01:30Z"), scope=SCOPE)
         assert form["end"].value() == "2025-10-26T02:30"
-        assert ListUrl.from_form("/", form).at() == "/?end=2025-10-26T02%3A30%2B01%3A00"
+        assert ListUrl.from_form("/", form).get_url() == "/?end=2025-10-26T02%3A30%2B01%3A00"
 
 
 @pytest.mark.parametrize("text", ["2025-05-15T00:00+25:00", "1999-12-31T23:00-08:00"])
