@@ -21,10 +21,14 @@ Pairs = list[tuple[str, str]]
 
 MANY_AGENTS: Final = 8
 
-_VIEW: Final = ("source", "tab", "as_of")
-_FILTERS: Final = (
-    *("task", "begin", "end", "range"),
-    *("q", "state", "code", "category", "type", "status"),
+_VIEW: Final = ("tab", "source", "as_of")
+_CURSOR: Final = ("after", "before", "jump")
+# First in an address, with one parameter for each agent.
+_FIRST_FILTERS: Final = ("called_no", "agent")
+_FILTERS: Final = tuple(
+    name
+    for name in ReservationFilter.base_fields
+    if name not in {"page", "size", "sort", *_VIEW, *_CURSOR, *_FIRST_FILTERS}
 )
 _VENDOR_FILTERS: Final = frozenset({"called_no", "agent", "task", "begin", "end", "range"})
 
@@ -51,12 +55,12 @@ class ListUrl:
     @classmethod
     def from_form(cls, path: str, form: ReservationFilter) -> ListUrl:
         """Create from the filter of the reservations, like `from_filter`."""
-        address = cls.from_filter(path, form, ("called_no", "agent"))
+        address = cls.from_filter(path, form, _FIRST_FILTERS)
         return replace(
             address,
             filters=(*address.filters, *form.list_parameters(*_FILTERS)),
-            view=tuple(form.list_parameters("tab", "source", "as_of")),
-            cursor=tuple(form.list_parameters("after", "before", "jump")),
+            view=tuple(form.list_parameters(*_VIEW)),
+            cursor=tuple(form.list_parameters(*_CURSOR)),
         )
 
     @classmethod
