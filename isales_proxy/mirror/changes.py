@@ -153,23 +153,20 @@ class PendingWrites:
     def clear_missed(self, row: MirrorRow) -> None:
         """Mark a row that a reading missed as found, unchanged."""
         row.missed_at = row.gone_after = None
-        if row.unconfirmed:
-            self._set_unconfirmed(row, False)
+        self.is_visible |= row.unconfirmed
+        row.unconfirmed = False
         self._marked.append(row)
 
     def mark_unconfirmed(self, row: MirrorRow) -> None:
-        """Mark a missed row as unconfirmed."""
-        self._set_unconfirmed(row, True)
+        """Mark a missed row as unconfirmed. It keeps its revision: the reservation has not changed
+        for those who look for what is new."""
+        row.unconfirmed = self.is_visible = True
         self._marked.append(row)
-
-    def _set_unconfirmed(self, row: MirrorRow, unconfirmed: bool) -> None:
-        row.unconfirmed, row.revision = unconfirmed, self._revision
-        self.is_visible = True
 
     def flush(self) -> None:
         """Write everything, with a new revision if the list looks different."""
         if self._marked:
-            names = ["missed_at", "gone_after", "unconfirmed", "revision"]
+            names = ["missed_at", "gone_after", "unconfirmed"]
             MirrorRow.objects.bulk_update(self._marked, names, batch_size=_BATCH)
         if self._retired:
             names = [*_UPDATED, "key"]

@@ -161,6 +161,18 @@ def test_empty_success_leaves_the_list_intact(vdn: Vdn) -> None:
     assert vendor.compare() == (set(), set())
 
 
+def test_rows_held_back_for_a_while_are_not_marked_as_changed(vdn: Vdn) -> None:
+    """The list changes, and then once more, but no reservation does."""
+    vendor = make_vendor(vdn, 120)
+    seen = vendor.run_round().revision
+    vendor.simulator.behaviour.empty = True
+    held = vendor.run_round()
+    assert held.guard_rows > 0
+    vendor.simulator.behaviour.empty = False
+    assert vendor.run_round().revision > held.revision > seen
+    assert not MirrorRow.objects.filter(revision__gt=seen).exists()
+
+
 def test_rows_found_again_do_not_count_as_missing(vdn: Vdn) -> None:
     """Neither those that were moved, nor those that a faulty answer lacked."""
     vendor = make_vendor(vdn, 120)
