@@ -293,7 +293,8 @@ def _split(keys: list[int]) -> Iterator[list[int]]:
 
 
 def forget_mirrors(vdn_ids: Iterable[int]) -> None:
-    """Delete the mirrors of VDNs whose simulator was started again with other data."""
+    """Delete the mirrors of VDNs whose reservations came from the simulator, which has other data
+    at each start."""
     wanted = tuple(vdn_ids)
     with transaction.atomic():
         for model in (MirrorVersion, MirrorRow, MirrorLeaf, MirrorCount, MirrorLook):
