@@ -46,7 +46,7 @@ _DJANGO_TEXTS: Final = (
 
 # The client does not translate its texts. The API doctor shows these on its page.
 _CLIENT_SENTENCE: Final = re.compile(
-    r'(?:Unreachable|BadAnswer|TimedOut|complaint =|NO_TOKEN =|BEARER:)\(?\s*"([A-Z][^"]+\.)"'
+    r'(?:Unreachable|BadAnswer|TimedOut|message =|NO_TOKEN =|BEARER:)\(?\s*"([A-Z][^"]+\.)"'
 )
 
 

@@ -45,7 +45,11 @@ _REMOVED_TEXTS: Final[dict[str, str | Promise]] = {
 }
 """Filter → text of the button that removes it; `agents` is a chip for many agents."""
 
-MORE_FILTERS: Final = ("q", "code", "category", "type", "status", "state", "as_of", "jump")
+MORE_FILTERS: Final = tuple(
+    name
+    for name in _REMOVED_TEXTS
+    if name not in {"called_no", "agent", "agents", "task", "begin", "end", "range"}
+)
 """The filters under *More filters*."""
 
 _NOT_IN_FILES: Final = frozenset({"agents", "range", "jump"})

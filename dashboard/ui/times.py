@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.translation import get_language, pgettext
+from django.utils.translation import get_language, override, pgettext
 from django.utils.translation import gettext as _
 
 from isales_proxy.core.form_fields import format_offset
@@ -133,19 +133,21 @@ def _format_span(language: str | None, minutes: int, kind: _Kind) -> str:
 
 
 @lru_cache(maxsize=48)
-def _translate_span(_language: str | None, kind: _Kind) -> tuple[str, str, str, str]:
+def _translate_span(language: str | None, kind: _Kind) -> tuple[str, str, str, str]:
     """Return the texts of less than a minute, of minutes, hours and days."""
-    return {
-        "ahead": (_("now"), _("in %d min"), _("in %d h"), _("in %d d")),
-        "behind": (_("just now"), _("%d min ago"), _("%d h ago"), _("%d d ago")),
-        "late": (_("just overdue"), _("%d min late"), _("%d h late"), _("%d d late")),
-    }[kind]
+    with override(language):
+        return {
+            "ahead": (_("now"), _("in %d min"), _("in %d h"), _("in %d d")),
+            "behind": (_("just now"), _("%d min ago"), _("%d h ago"), _("%d d ago")),
+            "late": (_("just overdue"), _("%d min late"), _("%d h late"), _("%d d late")),
+        }[kind]
 
 
 @lru_cache(maxsize=2000)
-def _format_date(_language: str | None, day: date, with_year: bool) -> str:
-    style = pgettext("date format", "j M Y") if with_year else pgettext("date format", "j M")
-    return date_format(day, style)
+def _format_date(language: str | None, day: date, with_year: bool) -> str:
+    with override(language):
+        style = pgettext("date format", "j M Y") if with_year else pgettext("date format", "j M")
+        return date_format(day, style)
 
 
 @lru_cache(maxsize=50_000)

@@ -51,7 +51,7 @@ def append(event: AuditEvent) -> None:
 
 def lock_head() -> AuditHead:
     """Lock the head for this transaction; create it if it does not exist."""
-    head = AuditHead.objects.select_for_update().first()
+    head = AuditHead.objects.select_for_update().filter(pk=1).first()
     if head is None:
         AuditHead.objects.get_or_create(pk=1, defaults={"seal": _compute_seal("", 0, "")})
         head = AuditHead.objects.select_for_update().get(pk=1)

@@ -119,7 +119,7 @@ def list_actors(*, scope: Scope) -> list[str]:
 def get_verification_state(*, scope: Scope) -> AuditHead | None:
     """Return the head: time and result of the last verification. Raises PermissionMissing."""
     scope.require(Permission.SEE_AUDIT)
-    return AuditHead.objects.first()
+    return AuditHead.objects.filter(pk=1).first()
 
 
 def verify(*, scope: Scope, anchor: tuple[int, str] | None = None) -> Verdict:

@@ -82,9 +82,9 @@ def verify(*, anchor: tuple[int, str] | None = None) -> Verdict:
     audit that was replaced by an older copy.
     """
     for _walk in range(_MOST_WALKS):
-        before = AuditHead.objects.first()
+        before = AuditHead.objects.filter(pk=1).first()
         found = _Walk(before, anchor).run()
-        after = AuditHead.objects.first()
+        after = AuditHead.objects.filter(pk=1).first()
         if found.fault is None or _get_beginning(before) == _get_beginning(after):
             break
     return found
@@ -110,7 +110,7 @@ class _Walk:
             self._check_events()
             with transaction.atomic():
                 # Nobody adds events while the head is locked.
-                head = AuditHead.objects.select_for_update().first()
+                head = AuditHead.objects.select_for_update().filter(pk=1).first()
                 self._check_events()
                 self._check_head(head)
         except Broken as broken:
@@ -173,7 +173,7 @@ def verify_oldest(before: datetime, most: int) -> Iterator[AuditEvent]:
     """Yield the events before that time, the oldest first, at most `most`. Raises Broken at the
     first one that was changed or whose predecessor is missing.
     """
-    head = AuditHead.objects.first()
+    head = AuditHead.objects.filter(pk=1).first()
     previous, keys = _get_beginning(head), chain.get_keys()
     for event in AuditEvent.objects.order_by("pk")[:most].iterator(chunk_size=_AT_ONCE):
         if event.at >= before:

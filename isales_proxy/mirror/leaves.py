@@ -88,7 +88,7 @@ class LeafReader:
         if distinct < page.total:
             return _incomplete(rows, sent_at, reason=RoundReason.ROW_TWICE)
         self._wrong_totals = 0
-        return LeafAnswer(rows, sent_at, total=len(rows))
+        return LeafAnswer(rows, sent_at, complete=True, total=len(rows))
 
     def _build_query(self, leaf: MirrorLeaf) -> ReservationQuery:
         query = ReservationQuery(size=self.facts.page_cap)
@@ -137,7 +137,7 @@ class LeafReader:
         is_same = former is not None and former[1] == ids
         if former is not None and is_same and sent_at - former[0] >= _MIN_DISTANCE:
             self._former[leaf.pk] = sent_at, ids
-            return LeafAnswer(rows, sent_at, total=len(rows))
+            return LeafAnswer(rows, sent_at, complete=True, total=len(rows))
         if former is None or not is_same or former[0] > sent_at:
             self._former[leaf.pk] = sent_at, ids
         return _incomplete(rows, sent_at, reason=RoundReason.READ_ONCE, retry_after=_MIN_DISTANCE)
@@ -149,14 +149,15 @@ class LeafReader:
         accounts = list(self._list_accounts(leaf))
         # The way with fewer calls first: the longer it takes, the more often a change spoils it.
         pages_first = len(accounts) > _CALLS_PER_PAGE * first.total / query.size
-        rows = first.items
+        seen: dict[object, Reservation] = {}
         for by_pages in (pages_first, not pages_first):
             parts = _PartReader(self._fetch, query, first)
             is_whole = parts.read_pages() if by_pages else parts.read_by_agents(accounts)
-            rows = tuple(parts.rows.values())
             if is_whole:
-                return LeafAnswer(rows, sent_at, total=len(rows))
-        return _incomplete(rows, sent_at, reason=RoundReason.CROWDED_SECOND)
+                rows = tuple(parts.rows.values())
+                return LeafAnswer(rows, sent_at, complete=True, total=len(rows))
+            seen |= parts.rows
+        return _incomplete(tuple(seen.values()), sent_at, reason=RoundReason.CROWDED_SECOND)
 
 
 class _PartReader:

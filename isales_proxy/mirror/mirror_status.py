@@ -157,8 +157,11 @@ def switch_mirror(*, scope: Scope, vdn_id: int, enabled: bool) -> bool:
 
 def confirm_missing(*, scope: Scope, reason: str, now: datetime) -> int:
     """Confirm that the unconfirmed rows are gone: they go at their next reading that misses them.
-    Return their number, 0 if there is none. Raises PermissionMissing."""
+    Return their number, 0 if there is none. Raises PermissionMissing, and ValueError without a
+    reason."""
     scope.require(Permission.EXAMINE_VENDOR)
+    if not reason:
+        raise ValueError("a confirmation needs a reason")
     with transaction.atomic():
         state = MirrorState.objects.select_for_update().filter(vdn=scope.vdn.pk).first()
         rows = state.guard_rows if state else 0

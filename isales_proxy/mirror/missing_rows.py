@@ -25,6 +25,8 @@ from isales_proxy.models.mirror import MirrorRow, MirrorState, Phase
 MIN_ROUND_DISTANCE: Final = timedelta(seconds=30)
 """Between two rounds that must both miss a row whose number cannot be asked for."""
 GUARD_ROUNDS: Final = 3
+# Keys in one statement; databases limit their number.
+_BATCH: Final = 10_000
 _MIN_GUARD_SPAN: Final = timedelta(minutes=30)
 """Complete rounds that agree, and over how long, until unconfirmed rows are gone."""
 _NO_GUARD: Final[dict[str, Any]] = {
@@ -171,8 +173,10 @@ class MissingRows:
 
     def _count_recent(self) -> int:
         """Count the rows missed within the last hour and not found since."""
-        rows = MirrorRow.objects.filter(pk__in=self._recent)
-        return rows.filter(Q(phase=Phase.GONE) | Q(missed_at__isnull=False)).count()
+        rows = MirrorRow.objects.filter(Q(phase=Phase.GONE) | Q(missed_at__isnull=False))
+        keys = list(self._recent)
+        parts = (keys[start : start + _BATCH] for start in range(0, len(keys), _BATCH))
+        return sum(rows.filter(pk__in=part).count() for part in parts)
 
     def _count_present(self) -> int:
         return MirrorRow.objects.for_vdn(self._vdn_id).present().count()

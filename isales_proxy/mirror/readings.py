@@ -34,13 +34,13 @@ class LeafAnswer:
     """Rows of an answer whose query was sent at `sent_at` (our clock).
 
     Only a `complete` answer, which has every row of its query, proves that other rows are missing.
-    One that is not complete has a `reason` (`RoundReason`) and may say when to read the leaf again.
-    `total` is the number of rows that the query has.
+    An incomplete answer of a leaf has a `reason` (`RoundReason`) and may say when to read the leaf
+    again. `total` is the number of rows of a leaf, by which it may be cut; 0 for other queries.
     """
 
     rows: tuple[Reservation, ...]
     sent_at: datetime
-    complete: bool = True
+    complete: bool = False
     total: int = 0
     reason: str = ""
     retry_after: timedelta | None = None

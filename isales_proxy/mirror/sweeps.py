@@ -209,7 +209,7 @@ class Sweeper:
         return MirrorLeaf.objects.filter(vdn=self.vdn).exclude(kind=LeafKind.UNDATED)
 
     def _list_due(self, now: datetime) -> list[MirrorLeaf]:
-        """List the leaves to read next. Where more are due than a batch, half of them are those of
+        """List the leaves to read next. Where a whole batch is due, half of them are those of
         the shortest intervals, which would take all of few calls; the others are those due longest
         or, while a round runs, leaves that it has not read."""
         due = self._select_leaves().filter(due_at__lte=now)

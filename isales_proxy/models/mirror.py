@@ -38,7 +38,7 @@ class VdnTable(models.Model):
 
 
 class Phase(models.IntegerChoices):
-    """Progress of a mirrored reservation. The time of day divides open ones further: overdue,
+    """Progress of a mirrored reservation. The present time divides open ones further: overdue,
     dialling now, due soon, later, without a time."""
 
     OPEN = 0, _("Not called yet")

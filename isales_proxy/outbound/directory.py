@@ -56,18 +56,26 @@ def get_known_names(*, scope: Scope) -> Names:
     return Names(*map(_mask, (known.agents, known.tasks)))
 
 
-def load_mirrored_names(*, scope: Scope) -> Names:
-    """Load the names that the VDN's mirror has, masked like those of `get_known_names`.
+def add_mirrored_agents(known: Mapping[str, str], *, scope: Scope) -> dict[str, str]:
+    """Add the agents of the VDN's mirror, masked like those of `get_known_names`, to `known`, whose
+    names are newer. An agent gets none: they know the names of their own rows only."""
+    rows = MirrorAgent.objects.filter(vdn=scope.vdn).values_list("account", "name")
+    return _add_names(known, scope, rows)
 
-    Empty for an agent, who knows the names of their own rows only.
-    """
-    if not scope.can(Permission.SEE_ALL_AGENTS):
-        return Names()
-    agents = dict(MirrorAgent.objects.filter(vdn=scope.vdn).values_list("account", "name"))
-    tasks = dict(MirrorTask.objects.filter(vdn=scope.vdn).values_list("task_id", "name"))
-    if scope.can(Permission.SEE_NUMBERS):
-        return Names(agents, tasks)
-    return Names(_mask(agents), _mask(tasks))
+
+def add_mirrored_tasks(known: Mapping[str, str], *, scope: Scope) -> dict[str, str]:
+    """Add the tasks of the VDN's mirror, as `add_mirrored_agents` does."""
+    rows = MirrorTask.objects.filter(vdn=scope.vdn).values_list("task_id", "name")
+    return _add_names(known, scope, rows)
+
+
+def _add_names(
+    known: Mapping[str, str], scope: Scope, rows: Iterable[tuple[str, str]]
+) -> dict[str, str]:
+    found = dict(rows) if scope.can(Permission.SEE_ALL_AGENTS) else {}
+    if not scope.can(Permission.SEE_NUMBERS):
+        found = _mask(found)
+    return found | {key: name for key, name in known.items() if name or key not in found}
 
 
 def _mask(names: Mapping[str, str]) -> dict[str, str]:

@@ -111,7 +111,7 @@ def match(*, scope: Scope, text: str) -> dict[str, str]:
     """Return the known tasks (ID → name) that match a typed text."""
     known = get_known_tasks(scope=scope)
     if text not in known:
-        known = known | directory.load_mirrored_names(scope=scope).tasks
+        known = directory.add_mirrored_tasks(known, scope=scope)
     return directory.match(known, text)
 
 

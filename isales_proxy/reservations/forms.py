@@ -286,7 +286,7 @@ class ReservationFilter(PageFilter):
         known = directory.get_known_names(scope=self.scope).agents
         if all(text in known for text in texts):
             return known
-        return known | directory.load_mirrored_names(scope=self.scope).agents
+        return directory.add_mirrored_agents(known, scope=self.scope)
 
     def clean_task(self) -> str:
         """Resolve a task's name, or a part that only one name contains, to its ID."""

@@ -141,9 +141,10 @@ def test_empty_list_leaves_the_questions_open(scope: Scope, simulated: Any) -> N
 def test_sentences_of_the_client_are_in_the_catalogue() -> None:
     """Errors of the vendor, for which the doctor uses the sentences of `problems`."""
     folder = Path(client.__file__).parent
-    places = r"Unreachable|BadAnswer|TimedOut|complaint =|NO_TOKEN =|(?:C2|BEARER|OPEN):"
+    places = r"Unreachable|BadAnswer|TimedOut|message =|NO_TOKEN =|(?:C2|BEARER|OPEN):"
     known = re.compile(rf'(?:{places})\(?\s*"([A-Z][^"]+\.)"')
     found = {text for path in folder.rglob("*.py") for text in known.findall(path.read_text())}
+    assert {"The answer is not valid JSON.", "The answer is not a JSON object."} <= found
     assert len(found) > 15
     assert found <= {message.id for message in catalog.collect_messages()}
 

@@ -13,9 +13,11 @@ import time_machine
 from django.core.cache import cache
 from django.test import Client
 
+from isales_proxy.client.records import Reservation
 from isales_proxy.exports import services as exports
 from isales_proxy.models import ExportState, MirrorState, Role
 from isales_proxy.models.exports import ExportJob
+from isales_proxy.outbound import directory
 from isales_proxy.reservations import mirror_reader
 from isales_proxy.reservations.query import Tab
 from isales_proxy.reservations.status import ReservationState, get_status
@@ -271,6 +273,21 @@ def test_names_of_the_complete_list_are_filters_before_any_page_has_shown_them(
     # Who sees masked names does not find a number in them.
     assert fetch(as_role("auditor"), expected_status=422, agent="13800138000 Ann")
     assert len(ids(fetch(as_role("supervisor"), tab="all", agent="13800138000 Ann"))) == 1
+
+
+def test_name_that_a_page_has_shown_is_found_although_the_mirror_has_an_older_one(
+    vendor: Simulator, as_role: Any
+) -> None:
+    row = make_row(1, userAccount="117", userName="Li Wei", taskId="7", taskName="Old")
+    mirror_rows(88, [row], at=NOON)
+    scope = create_scope(Role.SUPERVISOR)
+    shown, _problems = Reservation.parse(row | {"userName": "Ann Lee", "taskName": "New"})
+    client = as_role("supervisor")
+    for asked in ({"agent": "Ann"}, {"task": "New"}):
+        # The answer then shows the name of the mirror.
+        directory.remember_names(scope=scope, rows=[shown])
+        answer = client.get(API, {"tab": "all", "source": "mirror", **asked})
+        assert (answer.status_code, answer.json()["count"]) == (200, 1), asked
 
 
 def test_agent_does_not_learn_names_of_others_by_filtering(vendor: Simulator, as_role: Any) -> None:

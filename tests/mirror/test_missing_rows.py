@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -311,6 +312,25 @@ def test_one_second_with_few_rows_of_each_agent_is_read_by_pages(vdn: Vdn) -> No
     assert vendor.run_round().round_complete
     assert list_gone() == {get_id(9)}
     assert not [query for query in queries if query.agents]
+
+
+def test_rows_of_a_second_that_keeps_growing_are_stored_although_it_is_never_complete(
+    vdn: Vdn,
+) -> None:
+    vendor = SweptVendor(vdn, AT, page_cap=50)
+    crowd = make_rows_of_one_second("agents")[:120]
+    rows = [row | {"userAccount": str(number % 3)} for number, row in enumerate(crowd)]
+    vendor.data.add(rows)
+    numbers = count(1)
+
+    def grow(_query: ReservationQuery) -> None:
+        vendor.data.add([rows[0] | {"appointId": f"later-{next(numbers)}"}])
+
+    vendor.before_call = grow
+    state = vendor.run_round()
+    assert not state.round_complete
+    assert MirrorRow.objects.count() >= 120
+    assert not list_gone()
 
 
 def test_agents_missing_on_the_first_page_of_a_second_are_read(vdn: Vdn) -> None:

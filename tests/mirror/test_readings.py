@@ -85,7 +85,7 @@ def test_older_answer_that_comes_later_changes_nothing(vdn: Vdn) -> None:
             vdn_id=88,
             epoch=0,
             leaf=target,
-            answer=LeafAnswer((record,), AT + MINUTE),
+            answer=LeafAnswer((record,), AT + MINUTE, complete=True),
             now=AT + 3 * MINUTE,
         )
     assert MirrorRow.objects.get().agent.account == "117"
@@ -100,7 +100,7 @@ def test_answer_of_a_former_leader_is_not_applied(vdn: Vdn) -> None:
         vdn_id=88,
         epoch=0,
         leaf=MirrorLeaf.objects.get(kind="time"),
-        answer=LeafAnswer((), AT + MINUTE),
+        answer=LeafAnswer((), AT + MINUTE, complete=True),
         now=AT + MINUTE,
     )
     assert outcome.fenced

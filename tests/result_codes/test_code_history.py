@@ -230,6 +230,6 @@ def test_table_from_before_the_history_becomes_its_first_entry() -> None:
         seen = {"first_seen": vdn.codes_read_at, "last_seen": vdn.codes_read_at}
         codes.create(vdn=vdn, code="1", text_zh="一", text_en="One", **seen)
         codes.create(vdn=vdn, code="2", text_en="Two", gone_at=vdn.codes_read_at, **seen)
-        new = migrate("0006_code_book")
-        entry = new.get_model("isales_proxy", "CodeRefresh").objects.get(vdn_id=77)
+        migrate()
+        entry = CodeRefresh.objects.get(vdn_id=77)
         assert (entry.table, entry.added, entry.by) == ({"1": ["一", "One"]}, 1, "system")

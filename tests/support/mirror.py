@@ -104,7 +104,7 @@ def _read(
         defaults={"due_at": now, "interval": INTERVAL},
     )
     leaf.due_at = now + timedelta(seconds=INTERVAL)
-    answer = LeafAnswer(tuple(records), now)
+    answer = LeafAnswer(tuple(records), now, complete=True)
     return apply_reading(vdn_id=state.pk, epoch=state.epoch, leaf=leaf, answer=answer, now=now)
 
 

@@ -93,7 +93,7 @@ LISTS = {
         f"{VDN}tasks/{TASK}/batches/",
         "batches",
         (0, 1, 2, 2, 3, 3, 4, None),
-        sorts=("batch", "question", "by", "rows", "state"),
+        sorts=("batch", "asked", "by", "rows", "state"),
     ),
     "audit": Listed(
         f"{VDN}audit/",
