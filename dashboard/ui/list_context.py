@@ -143,7 +143,7 @@ class ListContext(Generic[R, F]):
     filters: str = "lists/_filters.html"
     """"" for a list without filters."""
     has_own_requests: bool = False
-    """Whether other parts of the page make requests of their own."""
+    """True if other parts of the page make requests of their own."""
     total_text: str = ""
     zone_text: str = ""
     provenance: Provenance | None = None

@@ -9,7 +9,7 @@ import hmac
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -35,8 +35,6 @@ from isales_proxy.models import (
     MirrorAgent,
     MirrorBusinessResult,
     MirrorCount,
-    MirrorLeaf,
-    MirrorLook,
     MirrorName,
     MirrorRow,
     MirrorState,
@@ -290,14 +288,3 @@ def _find_number(found: QuerySet[Any], digits: str) -> list[int]:
 def _split(keys: list[int]) -> Iterator[list[int]]:
     for start in range(0, len(keys), _BATCH):
         yield keys[start : start + _BATCH]
-
-
-def forget_mirrors(vdn_ids: Iterable[int]) -> None:
-    """Delete the mirrors of VDNs whose reservations came from the simulator, which has other data
-    at each start."""
-    wanted = tuple(vdn_ids)
-    with transaction.atomic():
-        for model in (MirrorVersion, MirrorRow, MirrorLeaf, MirrorCount, MirrorLook):
-            model.objects.filter(vdn__in=wanted).delete()
-        MirrorBusinessResult.objects.filter(vdn__in=wanted).delete()
-        MirrorState.objects.filter(vdn__in=wanted, enabled=True).delete()

@@ -34,6 +34,7 @@ from isales_proxy.models.mirror import MirrorTask as MirrorTask
 from isales_proxy.models.mirror import MirrorVersion as MirrorVersion
 from isales_proxy.models.mirror import Phase as Phase
 from isales_proxy.models.mirror import VendorCalls as VendorCalls
+from isales_proxy.models.mirror import delete_mirrors as delete_mirrors
 from isales_proxy.models.outbound import BatchState as BatchState
 from isales_proxy.models.outbound import CallDataBatch as CallDataBatch
 from isales_proxy.models.outbound import CallDatum as CallDatum

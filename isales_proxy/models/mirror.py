@@ -5,11 +5,12 @@ Times are UTC. A revision counts, per VDN, the transactions that changed a row.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
@@ -453,3 +454,14 @@ class MirrorLook(VdnTable):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["user", "vdn"], name="one_mirror_look")
         ]
+
+
+def delete_mirrors(vdn_ids: Collection[int]) -> None:
+    """Delete the mirrors of VDNs whose reservations came from the simulator."""
+    with transaction.atomic():
+        for model in (
+            *(MirrorVersion, MirrorRow, MirrorLeaf, MirrorCount, MirrorLook),
+            MirrorBusinessResult,
+        ):
+            model._default_manager.filter(vdn__in=vdn_ids).delete()  # noqa: SLF001
+        MirrorState.objects.filter(vdn__in=vdn_ids, enabled=True).delete()

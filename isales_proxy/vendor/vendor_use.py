@@ -2,7 +2,8 @@
 
 A worker or command without `ISALES_BASE_URL` would otherwise deliver real write-backs to the
 simulator and replace the code table. Conversely, write-backs of a demo must not reach the real
-CC-iSales: its first use cancels those that are waiting.
+CC-iSales, and its reservations must not stay in the list: the first use of a real CC-iSales cancels
+the write-backs that are waiting and deletes the mirrors.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from isales_proxy.client.errors import ISalesError
-from isales_proxy.models import VendorUse, WriteBack, WriteBackState
+from isales_proxy.models import Vdn, VendorUse, WriteBack, WriteBackState, delete_mirrors
 
 log = structlog.get_logger("isales")
 
@@ -96,4 +97,5 @@ def _become_real() -> None:
             claimed_by="",
             claimed_until=None,
         )
+        delete_mirrors(list(Vdn.objects.values_list("pk", flat=True)))
         log.warning("demo_write_backs_cancelled", count=cancelled)

@@ -12,10 +12,9 @@ from django.test import Client
 
 from isales_proxy.accounts.seeding import ADMINS
 from isales_proxy.management.commands.demo import KNOWN_PASSWORD
-from isales_proxy.models import Access, MirrorRow, Role, User, Vdn
+from isales_proxy.models import Access, Role, User, Vdn
 from isales_proxy.simulator import LIST_RESULT_CODES, Simulator
 from tests.support.cases import cases
-from tests.support.mirror import AT, make_row, mirror_rows
 
 PASSWORD = "A-longer-secret-7"
 
@@ -214,18 +213,3 @@ def test_demo_close_disables_only_people_with_the_known_password(demo_vendor: Si
     assert not Client().login(username="admin", password=KNOWN_PASSWORD)
     assert Client().login(username="auditor", password=PASSWORD)
     assert demo("--close") == ""
-
-
-@pytest.mark.parametrize("command", [["--close"], []], ids=["production", "with demo people"])
-def test_reservations_of_the_demo_leave_the_list_of_a_real_vendor(
-    demo_vendor: Simulator, settings: Any, command: list[str]
-) -> None:
-    demo()
-    mirror_rows(88, [make_row(1)], at=AT)
-    settings.ISALES = replace(settings.ISALES, base_url=demo_vendor.base_url)
-    demo(*command)
-    assert not MirrorRow.objects.exists()
-    # What is there at the next start is real.
-    mirror_rows(88, [make_row(1)], at=AT)
-    demo(*command)
-    assert MirrorRow.objects.count() == 1

@@ -77,11 +77,14 @@ def find_private_variables(source: str) -> list[str]:
 
 
 def find_vague_docstrings(source: str) -> list[str]:
-    """List the first lines of docstrings that begin with neither a verb nor a noun."""
+    """List the first lines of docstrings, those of attributes included, that begin with neither a
+    verb nor a noun."""
     texts = [
-        ast.get_docstring(node) or ""
+        node.value.value
         for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
     ]
     return [
         text.partition("\n")[0]
@@ -115,7 +118,12 @@ def test_plain_names_are_accepted() -> None:
 
 def test_vague_docstrings_are_found() -> None:
     source = '"""Who may."""\ndef read():\n    """Whether it is so."""\nclass A:\n    """A row."""'
-    assert find_vague_docstrings(source) == ["Who may.", "Whether it is so."]
+    source += '\n    name = ""\n    """Where it is."""'
+    assert sorted(find_vague_docstrings(source)) == [
+        "Where it is.",
+        "Whether it is so.",
+        "Who may.",
+    ]
 
 
 def test_names_are_no_private_words() -> None:

@@ -13,11 +13,20 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from isales_proxy import jobs
-from isales_proxy.models import CallDataBatch, ResultCode, User, Vdn, VendorUse, WriteBackState
+from isales_proxy.models import (
+    CallDataBatch,
+    MirrorRow,
+    ResultCode,
+    User,
+    Vdn,
+    VendorUse,
+    WriteBackState,
+)
 from isales_proxy.simulator import Simulator
 from isales_proxy.vendor import gateway, vendor_use
 from isales_proxy.write_backs import services as write_backs
 from tests.support.cases import cases
+from tests.support.mirror import AT, make_row, mirror_rows
 from tests.support.outbox import TASK, Outbox, scope_of
 
 pytestmark = pytest.mark.django_db
@@ -157,6 +166,24 @@ def test_write_backs_of_a_demo_never_reach_the_real_vendor(
     outbox.write("u-real")
     assert outbox.deliver().delivered == 1
     assert [body["uniqueId"] for body in vendor.write_backs] == ["u-real"]
+
+
+def test_reservations_of_a_demo_do_not_stay_in_the_list_of_the_real_vendor(
+    demo: Simulator, vendor: Simulator, settings: Any
+) -> None:
+    real = settings.ISALES
+    lose_configuration(settings)
+    gateway.ensure_allowed()
+    mirror_rows(88, [make_row(1)], at=AT)
+    settings.ISALES = real
+    gateway.close()
+    gateway.ensure_allowed()
+    assert not MirrorRow.objects.exists()
+    # Those that are there from then on are real.
+    mirror_rows(88, [make_row(1)], at=AT)
+    gateway.close()
+    gateway.ensure_allowed()
+    assert MirrorRow.objects.count() == 1
 
 
 def test_vdn_with_its_own_keys_does_not_reach_the_simulator(

@@ -50,7 +50,7 @@ class Trace:
 
     def __init__(self) -> None:
         self.sent = False
-        """Whether any byte of the request may have been sent."""
+        """True if any byte of the request may have been sent."""
         self._recorded: bytearray | None = None
 
     def begin(self, *, record: bool) -> None:

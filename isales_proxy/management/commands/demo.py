@@ -11,11 +11,9 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 
 from isales_proxy.accounts import services as people
-from isales_proxy.mirror.forgetting import forget_mirrors
-from isales_proxy.models import Role, Vdn
+from isales_proxy.models import Role, Vdn, delete_mirrors
 from isales_proxy.vendor import vendor_use
 
 # Publicly known, so it is used with the simulator only.
@@ -32,24 +30,26 @@ class Command(BaseCommand):
         parser.add_argument(
             "--close",
             action="store_true",
-            help="instead, lock out demo people who still have the known password, and delete the "
-            "mirrors of the simulator",
+            help="instead, lock out demo people who still have the known password",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        demo = settings.ISALES.demo
-        if options["close"] or not demo:
-            self._end_demo()
         if options["close"]:
+            closed = people.remove_known_passwords(
+                [*Role.values, SUPERUSER], known_password=KNOWN_PASSWORD
+            )
+            if closed:
+                self.stdout.write(f"Locked, since their password is known: {', '.join(closed)}")
             return
         vendor_use.require_configured()
         vdns = tuple(Vdn.objects.enabled().values_list("pk", flat=True))
         if not vdns:
             raise CommandError("There is no enabled VDN; run `migrate`, or set ISALES_VDNS.")
+        demo = settings.ISALES.demo
         wanted: dict[str, Role] = {role.value: role for role in Role}
         if demo:
             # Each start of the simulator has other reservations.
-            forget_mirrors(vdns)
+            delete_mirrors(vdns)
             # Only a superuser can add VDNs. None is created for real data.
             wanted[SUPERUSER] = Role.ADMIN
         lines = [("name", "password", "role", "VDN")]
@@ -89,13 +89,3 @@ class Command(BaseCommand):
             self.stdout.write(f"\nThe result codes could not be read yet.\n{error}")
         finally:
             logging.disable(logging.NOTSET)
-
-    @transaction.atomic
-    def _end_demo(self) -> None:
-        """Remove the known passwords. If there were any, the simulator was in use until now: delete
-        the mirrors, so that its reservations do not stay in the list of a real CC-iSales."""
-        names = [*Role.values, SUPERUSER]
-        closed = people.remove_known_passwords(names, known_password=KNOWN_PASSWORD)
-        if closed:
-            forget_mirrors(Vdn.objects.values_list("pk", flat=True))
-            self.stdout.write(f"Locked, since their password is known: {', '.join(closed)}")
