@@ -213,7 +213,9 @@ def _write_cell(
         sheet.write_number(row, column, value)
         return len(str(value))
     if isinstance(value, datetime):
-        local, text = table.times.local(value), table.times.stamp(value)
+        # Spreadsheets round up to the next second; the list and CSV show the second that began.
+        local = table.times.local(value).replace(microsecond=0)
+        text = table.times.stamp(value)
         # A time that occurs twice is a text with its offset.
         if local.year >= _MIN_XLSX_YEAR and len(text) <= len(_XLSX_TIME):
             sheet.write_datetime(row, column, local, formats["time"])

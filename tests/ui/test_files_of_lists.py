@@ -6,6 +6,7 @@ import csv
 import io
 from codecs import BOM_UTF8
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,6 +15,7 @@ import pytest
 from isales_proxy.models import AuditEvent, TokenScope, User
 from isales_proxy.simulator import Simulator
 from tests.support.cases import cases
+from tests.support.files import read_workbook
 from tests.support.numbers import found_in
 from tests.support.tokens import token_of
 
@@ -43,6 +45,15 @@ def read_file(client: Any, path: str, query: dict[str, str]) -> list[list[str]]:
 )
 def test_unknown_order_is_refused(vendor: Simulator, as_role: Any, path: str) -> None:
     assert as_role("admin").get(path, {"sort": "nothing"}).status_code == 422
+
+
+def test_times_of_a_workbook_are_not_rounded_up(vendor: Simulator, as_role: Any) -> None:
+    admin = as_role("admin")
+    User.objects.update(last_login=datetime(2026, 5, 4, 4, 59, 59, 999_000, UTC))
+    answer = admin.get("/vdn/88/settings/people/export.xlsx")
+    rows = read_workbook(answer.getvalue())[1:]
+    answer.close()
+    assert {row[-1] for row in rows} == {"2026-05-04 12:59:59"}
 
 
 @pytest.mark.parametrize(
