@@ -86,7 +86,7 @@ def confirm_missing(request: ReaderRequest, scope: Scope) -> HttpResponse:
         )
         messages.success(request, text % {"count": rows})
     else:
-        messages.warning(request, _("No reservations are held back any more."))
+        messages.warning(request, _("No reservations wait for a confirmation any more."))
     # A check in the meantime has given the form another key.
     services_of_drafts.discard(user=request.user, key=key, address=page)
     services_of_drafts.finish(user=request.user, key=key, outcome=page)

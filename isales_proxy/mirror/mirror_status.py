@@ -157,8 +157,8 @@ def switch_mirror(*, scope: Scope, vdn_id: int, enabled: bool) -> bool:
 
 def confirm_missing(*, scope: Scope, reason: str, now: datetime) -> int:
     """Confirm that the unconfirmed rows are gone: they go at their next reading that misses them.
-    Return their number, 0 if there is none. Raises PermissionMissing, and ValueError without a
-    reason."""
+    Return their number, 0 if there is none that waits for it. Raises PermissionMissing, and
+    ValueError without a reason."""
     scope.require(Permission.EXAMINE_VENDOR)
     if not reason:
         raise ValueError("a confirmation needs a reason")

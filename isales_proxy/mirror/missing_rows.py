@@ -294,9 +294,10 @@ def count_unconfirmed(vdn_id: int) -> int:
 
 def confirm_unconfirmed(vdn_id: int, now: datetime) -> bool:
     """Confirm that the rows unconfirmed now are gone: they go at their next reading that misses
-    them. Return False if there is none. The caller checks the permission and records the audit."""
+    them. Return False if there is none, or if they are confirmed already. The caller checks the
+    permission and records the audit."""
     states = MirrorState.objects.filter(pk=vdn_id, guard_since__isnull=False)
-    return bool(states.update(guard_confirmed_at=now))
+    return bool(states.filter(guard_confirmed_at=None).update(guard_confirmed_at=now))
 
 
 def _is_confirmed(state: MirrorState, row: MirrorRow) -> bool:
