@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+from dataclasses import replace
 from importlib.resources import files
 from itertools import accumulate
 from typing import Any, Final
@@ -316,7 +317,8 @@ class Life:
 
     def _plan_call(self, key: str, start_ms: int | None) -> None:
         end_ms = None if start_ms is None else start_ms + self._draw_ms(20 * SECOND, 5 * MINUTE)
-        self._dataset.edit(key, lambda row: row.planned(start_ms, end_ms))
+        plan = {"beginTime": start_ms, "endTime": end_ms}
+        self._dataset.edit(key, lambda row: replace(row, fields={**row.fields, **plan}))
 
     def _draw_ms(self, least: int, most: int) -> int:
         """Draw whole seconds, in ms."""

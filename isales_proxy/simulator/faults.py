@@ -56,11 +56,11 @@ KINDS: Final = {
     # Half of the declared length; or `size` bytes, with or without declaring it.
     "half_body": Kind(),
     "huge": Kind({"size": 16 * 1024 * 1024, "declared": True}),
-    # The envelope: a total too large by one; no records or token; no codes (`drop` one or both); a
-    # business error; with some fields replaced.
+    # The envelope: a total too large by one; no records or token; no codes, or other fields left
+    # out; a business error; with some fields replaced.
     "wrong_total": Kind(),
-    "no_data": Kind(),
-    "no_codes": Kind({"drop": "both"}),
+    "no_data": Kind({"drop": ("data", "obsCodes", "resultData", "AccessToken")}),
+    "no_codes": Kind({"drop": ("resultCode", "returnCode", "result")}),
     "business": Kind({"code": "0200006", "desc": "Database error."}, prevents=True),
     "patch": Kind({"fields": {}}),
 }
@@ -95,22 +95,13 @@ class Fault:
                 body = answer.body.rjust(options["size"])
                 return replace(answer, body=body, declared=options["declared"])
             case "wrong_total" | "no_data" | "no_codes" | "patch" if answer.status == 200:
-                return json_answer(self._spoil(json.loads(answer.body)), answer.status)
+                payload = json.loads(answer.body) | options.get("fields", {})
+                if self.name == "wrong_total" and "totalCount" in payload:
+                    payload["totalCount"] += 1
+                dropped = options.get("drop", ())
+                kept = {name: value for name, value in payload.items() if name not in dropped}
+                return json_answer(kept)
         return self.kind.answer or answer
-
-    def _spoil(self, payload: dict[str, Any]) -> dict[str, Any]:
-        dropped = set[str]()
-        match self.name:
-            case "wrong_total" if "totalCount" in payload:
-                payload["totalCount"] += 1
-            case "no_data":
-                dropped = {"data", "obsCodes", "resultData", "AccessToken"}
-            case "no_codes":
-                drop = self.options["drop"]
-                dropped = {"resultCode", "returnCode", "result"} if drop == "both" else {drop}
-            case "patch":
-                payload |= self.options["fields"]
-        return {name: value for name, value in payload.items() if name not in dropped}
 
 
 class Faults:

@@ -62,10 +62,6 @@ class Row:
         """Return the row with these fields fixed; the others follow the plan."""
         return replace(self, fields={**self.fields, **fields}, fixed={**self.fixed, **fields})
 
-    def planned(self, start_ms: int | None, end_ms: int | None = None) -> Self:
-        """Return the row with other planned times."""
-        return replace(self, fields={**self.fields, "beginTime": start_ms, "endTime": end_ms})
-
     def shown_at(self, now_ms: int) -> RawRow:
         """Return the row as the vendor shows it at `now_ms`."""
         row = dict(self.fields)
@@ -155,14 +151,13 @@ class ListBehaviour:
     depth_cap: int | None = None
     depth_cap_refused: bool = False
 
-    # Too low or high by one; the true one as text; -1; the rows of this page; a constant.
-    total: Literal["true", "low", "high", "text", "negative", "page"] | int = "true"
+    # Too low or high by one; the true one as text; the rows of this page; a constant.
+    total: Literal["true", "low", "high", "text", "page"] | int = "true"
     # The first row of a page is repeated: in addition, or instead of the last one.
     duplicates: Literal["none", "added", "instead"] = "none"
     # `calledNo` finds partial matches, exact ones, nothing, everything, or is refused.
     number_filter: Literal["partial", "exact", "none", "ignored", "refused"] = "partial"
-    only_agents: Collection[str] | None = None  # only rows of these accounts are visible
-    empty: bool = False  # success, but no rows and a total of 0
+    only_agents: Collection[str] | None = None  # only rows of these accounts (or none) are visible
 
     clock_offset_ms: int = 0  # how far the vendor's clock is ahead of ours
 
@@ -194,7 +189,7 @@ class ListBehaviour:
         return found.get(self.number_filter, False)
 
     def page_of(self, found: list[Row], wanted: Mapping[str, Any]) -> list[Row]:
-        if self.empty or self._is_too_deep(wanted):
+        if self._is_too_deep(wanted):
             return []
         offset = 0 if self.ignore_offset else wanted["offset"]
         page = found[offset : offset + min(wanted["limit"], self.page_cap or wanted["limit"])]
@@ -211,10 +206,9 @@ class ListBehaviour:
             "low": max(0, found - 1),
             "high": found + 1,
             "text": str(found),
-            "negative": -1,
             "page": page,
         }
-        return 0 if self.empty else totals.get(self.total, self.total)
+        return totals.get(self.total, self.total)
 
     def _is_too_deep(self, wanted: Mapping[str, Any]) -> bool:
         return self.depth_cap is not None and wanted["offset"] + wanted["limit"] > self.depth_cap

@@ -47,7 +47,7 @@ def test_differing_fields_are_named(settings: Any, scope: Scope, simulated: Any)
 
 
 def test_differing_envelope_is_reported(vendor: Simulator, scope: Scope) -> None:
-    vendor.faults.add("no_codes", operation=LIST_RESULT_CODES, drop="returnCode")
+    vendor.faults.add("no_codes", operation=LIST_RESULT_CODES, drop=("returnCode",))
     report = run_check()
     words = "resultCode (documented: resultCode+returnCode)"
     assert get_fact(report, "list_result_codes", "envelope") == words

@@ -158,7 +158,7 @@ def test_envelope_faults_change_the_envelope(simulator: Simulator, http: SignedH
     none = spoilt("no_codes")
     assert "resultCode" not in none
     assert "returnCode" not in none
-    one = spoilt("no_codes", drop="resultCode")
+    one = spoilt("no_codes", drop=("resultCode",))
     assert "resultCode" not in one
     assert one["returnCode"] == "0200000"
     refused = spoilt("business", code="0200006", desc="Database error.")

@@ -166,7 +166,6 @@ def test_large_pages_can_be_refused(simulator: Simulator, http: SignedHttp) -> N
         ("low", 5),
         ("high", 7),
         ("text", "6"),
-        ("negative", -1),
         ("page", 3),
         (41, 41),
     ],
@@ -199,7 +198,7 @@ def test_list_can_be_limited_to_one_agent_or_empty(simulator: Simulator, http: S
     simulator.behaviour.only_agents = ("116",)
     assert http.reservations().json["totalCount"] == 2
     assert http.reservations(userAccountList=["117"]).json["totalCount"] == 0
-    simulator.behaviour = ListBehaviour(empty=True)
+    simulator.behaviour = ListBehaviour(only_agents=())
     answer = http.reservations().json
     assert (answer["resultCode"], answer["totalCount"], answer["data"]) == ("0200000", 0, [])
 
