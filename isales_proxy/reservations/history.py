@@ -1,4 +1,4 @@
-"""The history of a reservation, from the versions of the mirror, and what a person has seen of it.
+"""The history of a reservation, from the versions of the mirror.
 
 Limited to the person's scope and masked without SEE_NUMBERS. An agent sees that a reservation was
 handed over by or to another agent, but not its contents there.
@@ -10,20 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db.models import F, QuerySet
-from django.utils import timezone
-
 from isales_proxy.access import Permission, Scope
 from isales_proxy.client.records import Reservation
 from isales_proxy.mirror.row_keys import shorten_key
-from isales_proxy.models import ChangeKind, MirrorLook, MirrorRow, MirrorVersion, User, Vdn
+from isales_proxy.models import ChangeKind, MirrorVersion
 from isales_proxy.models.mirror import ROW_FIELDS
 from isales_proxy.privacy import masking
-from isales_proxy.privacy.phone_numbers import SearchedNumber
 from isales_proxy.reservations.mirrored import to_reservation
+from isales_proxy.reservations.row_filters import select_present_rows
 
 MOST_ENTRIES: Final = 200
-MOST_RELATED: Final = 500
 _COMPARED: Final = (*ROW_FIELDS, "user_account", "task_id")
 # The fields whose change is shown under a kind of change of its own.
 _FIELDS_OF_KIND: Final = {
@@ -52,17 +48,6 @@ class HistoryEntry:
     fields: tuple[str, ...] = ()
 
 
-def mark_seen(user: User, vdn: Vdn, revision: int) -> None:
-    """Record the revision of the VDN that the person has seen; never replaces a later one."""
-    now = timezone.now()
-    look, created = MirrorLook.objects.get_or_create(
-        user=user, vdn=vdn, defaults={"revision": revision, "at": now}
-    )
-    if not created and look.revision != revision:
-        older = MirrorLook.objects.filter(pk=look.pk, revision__lt=revision)
-        older.update(revision=revision, at=now)
-
-
 def get_history(
     *, scope: Scope, appoint_id: str, as_of: datetime | None = None
 ) -> list[HistoryEntry]:
@@ -73,7 +58,7 @@ def get_history(
     scope.require(Permission.SEE_RESERVATIONS)
     key, found = shorten_key(appoint_id), MirrorVersion.objects.filter(vdn=scope.vdn)
     if as_of is None:
-        row = _select(scope).filter(key=key).first()
+        row = select_present_rows(scope).filter(key=key).first()
         if row is None:
             return []
         found = found.filter(row=row)
@@ -91,27 +76,6 @@ def get_history(
         entries += _list_entries(scope, before, version)
         before = version
     return entries[-MOST_ENTRIES:]
-
-
-def list_same_number(*, scope: Scope, number: str) -> list[MirrorRow]:
-    """List the rows of a called number over all tasks within the scope, the latest due first, with
-    those that are gone.
-
-    Unmasked: for `reservations.services` alone.
-    """
-    if not number:
-        return []
-    spellings = {number, *SearchedNumber.parse(number).spellings}
-    order = (F("appoint_time").desc(nulls_last=True), "-pk")
-    return list(_select(scope).filter(called_no__in=spellings).order_by(*order)[:MOST_RELATED])
-
-
-def _select(scope: Scope) -> QuerySet[MirrorRow]:
-    """Select the rows of the scope: for an agent their own, of the gone ones those last theirs."""
-    found = MirrorRow.objects.for_vdn(scope.vdn).select_related("agent", "task")
-    if scope.can(Permission.SEE_ALL_AGENTS):
-        return found
-    return found.filter(agent__account=scope.agent_account) if scope.agent_account else found.none()
 
 
 def _list_entries(

@@ -14,21 +14,23 @@ from typing import Final, cast
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import DateTimeField
+from django.db.models import DateTimeField, F
 
 from isales_proxy.access import Scope
 from isales_proxy.core.database import express_time, fetch_rows
 from isales_proxy.mirror.row_keys import shorten_key
 from isales_proxy.models import MirrorLeaf, MirrorRow, MirrorState, MirrorTask
 from isales_proxy.models.mirror import LeafKind
+from isales_proxy.privacy.phone_numbers import SearchedNumber
 from isales_proxy.reservations.coverage import Coverage
 from isales_proxy.reservations.mirror_reader import MirrorReader
 from isales_proxy.reservations.pages import AllRows, MirrorFacts, ReservationPage, TabCounts
 from isales_proxy.reservations.query import DEEPEST_OFFSET, Cursor, ListQuery
-from isales_proxy.reservations.row_filters import create_filter
+from isales_proxy.reservations.row_filters import select_present_rows
 
 _CHOICES_CACHE_S: Final = 60
 _MOST_CHOICES: Final = 20
+_MOST_RELATED: Final = 500
 
 Choices = tuple[tuple[str, ...], tuple[str, ...]]
 
@@ -144,9 +146,17 @@ def read_all(*, scope: Scope, query: ListQuery, now: datetime) -> AllRows:
 
 def get_row(*, scope: Scope, appoint_id: str) -> MirrorRow | None:
     """Return the row with this ID that the person may see, also a gone one."""
-    rows = create_filter(scope, ListQuery()).select().select_related("agent", "task")
-    found: MirrorRow | None = rows.filter(key=shorten_key(appoint_id)).first()
-    return found
+    return select_present_rows(scope).filter(key=shorten_key(appoint_id)).first()
+
+
+def list_same_number(*, scope: Scope, number: str) -> list[MirrorRow]:
+    """List the rows of a called number over all tasks within the scope, the latest due first, with
+    those that are gone."""
+    if not number:
+        return []
+    spellings = {number, *SearchedNumber.parse(number).spellings}
+    found = select_present_rows(scope).filter(called_no__in=spellings)
+    return list(found.order_by(F("appoint_time").desc(nulls_last=True), "-pk")[:_MOST_RELATED])
 
 
 def list_filter_choices(vdn_id: int) -> Choices:

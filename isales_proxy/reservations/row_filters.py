@@ -125,6 +125,15 @@ class RowFilter:
         return found.none() if self.empty else found
 
 
+def select_present_rows(scope: Scope) -> QuerySet[MirrorRow]:
+    """Select the rows of the scope as they are now, with agent and task: for an agent their own,
+    of the gone ones those last theirs."""
+    found = MirrorRow.objects.for_vdn(scope.vdn).select_related("agent", "task")
+    if scope.can(Permission.SEE_ALL_AGENTS):
+        return found
+    return found.filter(agent__account=scope.agent_account) if scope.agent_account else found.none()
+
+
 def create_filter(scope: Scope, query: ListQuery, moment: Moment | None = None) -> RowFilter:
     """Create the filter of a query within the person's scope, with up to five small SQL queries.
 

@@ -24,7 +24,7 @@ from isales_proxy.core.redis_cache import ForgivingRedisCache
 from isales_proxy.core.response_cache import UNAVAILABLE_ERRORS
 from isales_proxy.mirror import sweeps
 from isales_proxy.mirror.row_keys import shorten_key
-from isales_proxy.models import AuditAction, Phase, User
+from isales_proxy.models import AuditAction, MirrorLook, Phase
 from isales_proxy.number_access import services as number_access
 from isales_proxy.outbound import directory
 from isales_proxy.privacy import masking
@@ -183,10 +183,15 @@ def _compare_with_mirror(scope: Scope, found: ReservationPage) -> None:
 
 
 def mark_seen(*, scope: Scope, revision: int) -> None:
-    """Record the revision of the VDN's mirror that the person has seen, at most the present one."""
+    """Record the revision of the VDN's mirror that the person has seen, at most the present one;
+    never replaces a later one."""
     scope.require(Permission.SEE_RESERVATIONS)
-    user = User.objects.get(pk=scope.user_id)
-    history.mark_seen(user, scope.vdn, min(revision, read_revision(scope.vdn.pk)))
+    seen = {"revision": min(revision, read_revision(scope.vdn.pk)), "at": timezone.now()}
+    look, created = MirrorLook.objects.get_or_create(
+        user_id=scope.user_id, vdn=scope.vdn, defaults=seen
+    )
+    if not created:
+        MirrorLook.objects.filter(pk=look.pk, revision__lt=seen["revision"]).update(**seen)
 
 
 def list_filter_choices(*, scope: Scope) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -327,7 +332,7 @@ def list_related(
     row, open_rows = found.row, None
     others: Sequence[Reservation]
     if isinstance(row, MirroredReservation):
-        same_number = history.list_same_number(scope=scope, number=row.called_no or "")
+        same_number = mirror.list_same_number(scope=scope, number=row.called_no or "")
         open_rows = sum(each.phase == Phase.OPEN for each in same_number)
         key = shorten_key(appoint_id)
         others = [to_reservation(each) for each in same_number if each.key != key]

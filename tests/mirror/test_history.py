@@ -13,7 +13,7 @@ import time_machine
 
 from isales_proxy import access
 from isales_proxy.models import Access, AuditAction, AuditEvent, MirrorState, Role, User
-from isales_proxy.reservations import history, mirror
+from isales_proxy.reservations import mirror, services
 from isales_proxy.simulator import LIST_RESERVATIONS, Simulator
 from tests.support.mirror import mirror_rows
 from tests.support.mirror_versions import minute
@@ -180,10 +180,10 @@ def test_panel_lists_the_number_over_all_tasks_and_says_that_it_was_reached(
 @pytest.mark.django_db
 def test_last_seen_revision_never_decreases(people: dict[str, User]) -> None:
     user, vdn = people["both"], Access.objects.filter(role=Role.AGENT).get().vdn
-    MirrorState.objects.create(vdn=vdn, column="appointTime")
+    MirrorState.objects.create(vdn=vdn, column="appointTime", revision=9)
     scope, other = (access.enter(user=each, vdn_id=vdn.pk) for each in (user, people["agent"]))
     assert mirror.get_state(scope)[1] is None
     for revision, seen in ((4, 4), (7, 7), (5, 7)):
-        history.mark_seen(user, vdn, revision)
+        services.mark_seen(scope=scope, revision=revision)
         assert mirror.get_state(scope)[1] == seen
         assert mirror.get_state(other)[1] is None
