@@ -25,8 +25,7 @@ from dashboard.ui.exports import (
     send_file,
 )
 from dashboard.ui.htmx import SeeOther
-from dashboard.ui.paging import format_count
-from dashboard.ui.times import TimeFormatter, format_zone
+from dashboard.ui.times import TimeFormatter
 from isales_proxy import problems
 from isales_proxy.access import Scope
 from isales_proxy.client.errors import ISalesError
@@ -117,9 +116,12 @@ def write_file(
             filter_columns(RESERVATION_COLUMNS, scope),
             iterate(found),
             formatter,
-            name=_build_name(scope, found, formatter.times),
+            name="reservations",
             total=found.total,
-            facts=_list_facts(scope, query, found, formatter.times),
+            scope=scope,
+            filters=_describe_query(scope, ListQuery.extend(query), formatter.times),
+            by=scope.username,
+            source=_("Complete list") if found.mirrored else _("Live from CC-iSales"),
             bom=bom,
         )
         WRITERS[kind](table, file)
@@ -133,27 +135,6 @@ def write_file(
         table = write(reservations.read_all(scope=scope, query=query))
     reservations.record_export(scope=scope, query=query, kind=kind, rows=table.total)
     return table
-
-
-def _build_name(scope: Scope, found: AllRows, times: TimeFormatter) -> str:
-    """Build the file name: VDN, time and its offset from UTC, rows; never a called number."""
-    local = found.as_of.astimezone(times.zone)
-    return f"reservations-vdn-{scope.vdn.pk}-{local:%Y%m%d-%H%M%S-UTC%z}-{found.total}-rows"
-
-
-def _list_facts(
-    scope: Scope, query: ReservationQuery, found: AllRows, times: TimeFormatter
-) -> list[tuple[str, str]]:
-    filters = _describe_query(scope, ListQuery.extend(query), times)
-    return [
-        (_("VDN"), f"{scope.vdn.pk} {scope.vdn.name}"),
-        (_("Filter"), filters or _("No filters")),
-        (_("Time zone"), format_zone(found.as_of, times.zone)),
-        (_("As of"), times.stamp(found.as_of)),
-        (_("Source"), _("Complete list") if found.mirrored else _("Live from CC-iSales")),
-        (_("Rows"), format_count(found.total)),
-        (_("Exported by"), scope.username),
-    ]
 
 
 def _describe_query(scope: Scope, query: ListQuery, times: TimeFormatter) -> str:

@@ -14,9 +14,11 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from dashboard.ui.exports import ExportTable, ExportValue
-from dashboard.ui.times import TimeFormatter
+from dashboard.ui.paging import format_count
+from dashboard.ui.times import TimeFormatter, format_zone
 from isales_proxy.access import Permission, Scope
 
 NOTHING = "—"
@@ -161,20 +163,38 @@ def build_export(
     *,
     name: str,
     total: int,
-    facts: Sequence[tuple[str, str]] = (),
+    scope: Scope | None,
+    filters: str,
+    by: str,
+    about: Sequence[tuple[str, str]] = (),
+    source: str = "",
     bom: bool = True,
 ) -> ExportTable:
-    """Build the file of these columns: `name` without suffix, `total` rows; see `ExportTable`."""
+    """Build the file of these columns with `total` rows; see `ExportTable`.
+
+    Its name is `name` with VDN, time and its offset from UTC, rows; never a called number. Its
+    facts are its VDN, `about`, `filters`, zone, time, `source`, rows and the user `by`.
+    """
     parts = [part for column in columns for part in column.list_exports()]
-    zone = formatter.times.zone
+    times, zone = formatter.times, formatter.times.zone
+    vdn = f"-vdn-{scope.vdn.pk}" if scope else ""
     return ExportTable(
-        name=name,
+        name=f"{name}{vdn}-{times.now.astimezone(zone):%Y%m%d-%H%M%S-UTC%z}-{total}-rows",
         headings=[
             f"{part.heading} ({zone})" if part.zoned else str(part.heading) for part in parts
         ],
         rows=([part.value(row, formatter) for part in parts] for row in rows),
         total=total,
-        times=formatter.times,
-        facts=facts,
+        times=times,
+        facts=[
+            *([(_("VDN"), f"{scope.vdn.pk} {scope.vdn.name}")] if scope else ()),
+            *about,
+            (_("Filter"), filters or _("No filters")),
+            (_("Time zone"), format_zone(times.now, zone)),
+            (_("As of"), times.stamp(times.now)),
+            *([(_("Source"), source)] if source else ()),
+            (_("Rows"), format_count(total)),
+            (_("Exported by"), by),
+        ],
         bom=bom,
     )

@@ -20,9 +20,8 @@ from django.utils.translation import gettext as _
 from dashboard.ui import exports
 from dashboard.ui.columns import Cell, Column, ExportColumn, F, R, build_export, export_attribute
 from dashboard.ui.list_page import SORT, get_order
-from dashboard.ui.paging import format_count
 from dashboard.ui.requests import ReaderRequest
-from dashboard.ui.times import TimeFormatter, format_zone
+from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Permission, Scope
 from isales_proxy.privacy import masking
 
@@ -126,27 +125,18 @@ def render_export(
 ) -> HttpResponseBase | None:
     """Render rows as a file; None, with an error message, if the format cannot hold them.
 
-    The facts of the file are its VDN, `about`, the filter of the valid `form`, zone, time, number
-    of rows and user.
+    `about` are facts of the file beside those of `build_export`; `form` is valid.
     """
-    times = formatter.times
-    local = times.now.astimezone(times.zone)
-    vdn = f"-vdn-{scope.vdn.pk}" if scope else ""
     table = build_export(
         columns,
         rows,
         formatter,
-        name=f"{name}{vdn}-{local:%Y%m%d-%H%M%S-UTC%z}-{total}-rows",
+        name=name,
         total=total,
-        facts=[
-            *([(_("VDN"), f"{scope.vdn.pk} {scope.vdn.name}")] if scope else ()),
-            *about,
-            (_("Filter"), _describe_filter(form, scope, times) or _("No filters")),
-            (_("Time zone"), format_zone(times.now, times.zone)),
-            (_("As of"), times.stamp(times.now)),
-            (_("Rows"), format_count(total)),
-            (_("Exported by"), request.user.get_username()),
-        ],
+        scope=scope,
+        filters=_describe_filter(form, scope, formatter.times),
+        by=request.user.get_username(),
+        about=about,
         bom=request.GET.get("bom") != "0",
     )
     try:
