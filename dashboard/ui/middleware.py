@@ -27,12 +27,7 @@ from prometheus_client import Histogram
 
 from isales_proxy.audit import services as audit
 from isales_proxy.core.database import RETRY_SECONDS, is_unavailable
-from isales_proxy.problems import (
-    is_api,
-    respond,
-    respond_busy,
-    respond_too_large,
-)
+from isales_proxy.problems import is_api, respond, respond_busy, respond_too_large
 
 log = structlog.get_logger("isales")
 
@@ -54,6 +49,9 @@ class Middleware:
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
 
 
 class QueueFullMiddleware(Middleware):
@@ -171,9 +169,6 @@ class BoundedBodyMiddleware(Middleware):
 
 class UnavailableDatabaseMiddleware(Middleware):
     """Answers 503 when a view fails because the database is unavailable."""
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
 
     def process_exception(
         self, request: HttpRequest, exception: Exception

@@ -354,11 +354,10 @@ class CountedBy(models.TextChoices):
     BUSINESS = "business"
 
 
-class MirrorCount(models.Model):
+class MirrorCount(VdnTable):
     """Number of rows of a phase that are alike: kept in the transaction that changes them, so that
     the counts of a list take the same time whatever its length."""
 
-    vdn = models.ForeignKey(Vdn, on_delete=models.CASCADE, related_name="+")
     counted_by = models.CharField(max_length=8)
     phase = models.PositiveSmallIntegerField(choices=Phase.choices)
     # IDs of a MirrorAgent and a MirrorTask; 0 for none, since None is never equal to None.
@@ -379,9 +378,6 @@ class MirrorCount(models.Model):
                 name="one_mirror_count",
             )
         ]
-
-    def __str__(self) -> str:
-        return f"count {self.pk}"
 
 
 class LeafKind(models.TextChoices):

@@ -63,7 +63,10 @@ def measure_coverage(
     state: MirrorState, begin: datetime | None, end: datetime | None, now: datetime
 ) -> Coverage:
     """Return the coverage of the rows due from `begin` to `end` (aware; None: without bound)."""
-    tiers, first_begin = _share_tiers(state, begin, end)
+    facts = (state.revision, state.round_ended_at, state.counted_at, begin, end)
+    key = f"leaves:{state.pk}:{hash_key(repr(facts))}"
+    shared = cache.get_or_set(key, lambda: _read_tiers(state, begin, end), _CACHE_S)
+    tiers, first_begin = cast("_Tiers", shared)
     read = [tier for tier in tiers if tier["oldest"]]
     hot = [tier["oldest"] for tier in read if tier["interval"] <= _HOT_INTERVAL_S]
     outside = _count_outside(state, begin, first_begin)
@@ -79,14 +82,6 @@ def measure_coverage(
         compared=compared,
         agreed=agreed,
     )
-
-
-def _share_tiers(state: MirrorState, begin: datetime | None, end: datetime | None) -> _Tiers:
-    """Return the result of `_read_tiers`, cached for a second."""
-    facts = (state.revision, state.round_ended_at, state.counted_at, begin, end)
-    key = f"leaves:{state.pk}:{hash_key(repr(facts))}"
-    found = cache.get_or_set(key, lambda: _read_tiers(state, begin, end), _CACHE_S)
-    return cast("_Tiers", found)
 
 
 def _read_tiers(state: MirrorState, begin: datetime | None, end: datetime | None) -> _Tiers:
