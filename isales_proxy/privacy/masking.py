@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from isales_proxy.client import number_rules
-from isales_proxy.client.records import Reservation, create_reservation
+from isales_proxy.client.records import SUCCESS_CODES, Reservation, create_reservation
 from isales_proxy.privacy.field_policies import RESERVATION, Content
 from isales_proxy.privacy.phone_numbers import get_digits
 
@@ -78,8 +78,12 @@ def _find_customer_ids(text: str, own: OwnNumbers) -> Iterator[tuple[int, int]]:
 
 
 def mask_code(code: str, own: OwnNumbers = ()) -> str:
-    """Mask a code only if it is longer than vendor codes are, or part of an own number."""
-    if code.isascii() and len(code) < _MIN_PART_DIGITS:
+    """Mask a code only if it is longer than vendor codes are, or part of an own number.
+
+    The code of success stays readable, since the state of the row tells it: many numbers contain
+    its zeros, and a masked one would look like a failure.
+    """
+    if code in SUCCESS_CODES or (code.isascii() and len(code) < _MIN_PART_DIGITS):
         return code
     if code.isascii() and code.isdigit() and len(code) <= number_rules.MAX_CODE_DIGITS:
         for each in own:

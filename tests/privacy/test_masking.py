@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from isales_proxy.client.number_rules import MASK, SHOWN
 from isales_proxy.client.records import Reservation
 from isales_proxy.privacy import masking
 from isales_proxy.privacy.field_policies import CALL_DATUM, RESERVATION, Content
+from isales_proxy.reservations.status import ReservationState, get_status
 from isales_proxy.write_backs.fields import POLICIES
 from tests.support.cases import cases
 
@@ -206,6 +208,14 @@ def test_part_of_the_own_number_is_masked_in_text(part: str) -> None:
 def test_part_of_the_own_number_is_masked_in_codes(part: str) -> None:
     assert part not in masking.mask_code(part, ("15800000001",))
     assert masking.mask_code(part, ("6591234567",)) == part
+
+
+@cases("number", ["00865550000157", "00000", "+8613800000123"])
+def test_answered_call_is_no_failure_where_its_number_has_many_zeros(number: str) -> None:
+    row, _drift = Reservation.parse({"calledNo": number, "failCode": "00000"})
+    shown = masking.mask_reservation(row)
+    status = get_status(shown, datetime.now(UTC), late_grace=timedelta(0))
+    assert (shown.fail_code, status.state) == ("00000", ReservationState.ANSWERED)
 
 
 def test_each_character_of_a_long_text_is_classified_once(monkeypatch: pytest.MonkeyPatch) -> None:
