@@ -6,9 +6,12 @@ import re
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from isales_proxy.simulator import Simulator
+from isales_proxy.simulator.demo_data import HOUR
+from isales_proxy.simulator.reservations import to_ms
 from tests.browser.conftest import Seat, Sit
 
 pytestmark = pytest.mark.browser
@@ -48,6 +51,23 @@ def cut(seat: Seat) -> list[dict[str, Any]]:
 def on_paper(seat: Seat) -> None:
     seat.page.set_viewport_size(SHEET)
     seat.page.emulate_media(media="print")
+
+
+def test_row_with_a_second_line_below_its_state_is_as_high_as_others(
+    sit: Sit, vendor: Simulator
+) -> None:
+    """Else the rows below move when its state changes."""
+    # A time without a year, so that it takes no second line.
+    due_ms = to_ms(timezone.now()) + 5 * HOUR
+    odd = {"appointId": "97", "calledNo": "9797", "appointTime": due_ms, "callFlag": "0"}
+    vendor.add_rows(88, [odd | {"timeout": True}, odd | {"appointId": "98", "timeout": False}])
+    seat = sit(viewport={"width": 1440, "height": 900}, at=f"{LIST}?called_no=9797")
+    expect(seat.rows().filter(has_text="expired")).to_have_count(1)
+    heights = seat.rows().evaluate_all(
+        "rows => rows.map(row => row.getBoundingClientRect().height)"
+    )
+    assert len(heights) == 2
+    assert heights[0] == heights[1]
 
 
 @pytest.mark.parametrize("width", [1440, 1920])
