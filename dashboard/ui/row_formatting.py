@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from dashboard.ui.columns import NOTHING
 from dashboard.ui.times import TimeFormatter
 from isales_proxy.access import Scope
+from isales_proxy.client.number_rules import MASK
 from isales_proxy.models import WriteBackState
 from isales_proxy.result_codes import services as result_codes
 
@@ -43,5 +44,7 @@ class CodeFormatter:
         """Return the meaning of a result code in the user's language."""
         if not code:
             return NOTHING
+        if MASK in code:
+            return _("hidden: it is a part of the called number")
         meaning = self.book.get(code)
         return (meaning.text(self.language) if meaning else "") or self.unknown_code

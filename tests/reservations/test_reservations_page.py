@@ -182,6 +182,14 @@ def test_unknown_code_names_the_table_that_lacks_it(supervisor: Any, vendor: Sim
     assert "unknown code (table of" in row["failCode"]
 
 
+def test_masked_code_is_not_called_unknown(as_role: Any, vendor: Simulator) -> None:
+    row = {"appointId": "1", "calledNo": "6660060433", "taskId": "4711", "failCode": "00604"}
+    vendor.add_rows(88, [row])
+    page = as_role("auditor").get(LIST, {"task": "4711"}).content.decode()
+    assert "00604" not in page
+    assert "hidden: it is a part of the called number" in page
+
+
 def test_markup_from_the_vendor_is_escaped(supervisor: Any, vendor: Simulator) -> None:
     evil = "<img src=x onerror=alert(1)>\"'&"
     vendor.add_rows(
