@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from isales_proxy.privacy.field_policies import CALL_DATUM, RESERVATION, Content
 from isales_proxy.reservations.status import ReservationState, get_status
 from isales_proxy.write_backs.fields import POLICIES
 from tests.support.cases import cases
+from tests.support.clock import NOON
 
 DIGITS = st.characters(categories=["Nd"])
 BETWEEN = st.text(alphabet=" -.()/,+\u00a0\u2010\u2013\u200b\t", max_size=3)
@@ -214,7 +215,7 @@ def test_part_of_the_own_number_is_masked_in_codes(part: str) -> None:
 def test_answered_call_is_no_failure_where_its_number_has_many_zeros(number: str) -> None:
     row, _drift = Reservation.parse({"calledNo": number, "failCode": "00000"})
     shown = masking.mask_reservation(row)
-    status = get_status(shown, datetime.now(UTC), late_grace=timedelta(0))
+    status = get_status(shown, NOON, late_grace=timedelta(0))
     assert (shown.fail_code, status.state) == ("00000", ReservationState.ANSWERED)
 
 
