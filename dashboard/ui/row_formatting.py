@@ -45,6 +45,6 @@ class CodeFormatter:
         if not code:
             return NOTHING
         if MASK in code:
-            return _("hidden: it is a part of the called number")
+            return _("hidden: it may be part of a number")
         meaning = self.book.get(code)
         return (meaning.text(self.language) if meaning else "") or self.unknown_code

@@ -25,10 +25,10 @@ from isales_proxy.models.mirror import MirrorRow, MirrorState, Phase
 MIN_ROUND_DISTANCE: Final = timedelta(seconds=30)
 """Between two rounds that must both miss a row whose number cannot be asked for."""
 GUARD_ROUNDS: Final = 3
-# Keys in one statement; databases limit their number.
-_BATCH: Final = 10_000
 _MIN_GUARD_SPAN: Final = timedelta(minutes=30)
 """Complete rounds that agree, and over how long, until unconfirmed rows are gone."""
+# Keys in one statement; databases limit their number.
+_BATCH: Final = 10_000
 _NO_GUARD: Final[dict[str, Any]] = {
     "guard_since": None,
     "guard_rows": 0,

@@ -187,7 +187,7 @@ def test_masked_code_is_not_called_unknown(as_role: Any, vendor: Simulator) -> N
     vendor.add_rows(88, [row])
     page = as_role("auditor").get(LIST, {"task": "4711"}).content.decode()
     assert "00604" not in page
-    assert "hidden: it is a part of the called number" in page
+    assert "hidden: it may be part of a number" in page
 
 
 def test_markup_from_the_vendor_is_escaped(supervisor: Any, vendor: Simulator) -> None:
